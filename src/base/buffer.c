@@ -1,0 +1,111 @@
+#include "base/buffer.h"
+
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void buffer_init(struct buffer *b, size_t ceiling)
+{
+    *b = (struct buffer){.ceiling = ceiling};
+}
+
+void buffer_free(struct buffer *b)
+{
+    free(b->data);
+    buffer_init(b, b->ceiling);
+}
+
+void buffer_clear(struct buffer *b)
+{
+    b->n = 0;
+    b->overflowed = false;
+}
+
+char *buffer_reserve(struct buffer *b, size_t n)
+{
+    if (b->overflowed || n > b->ceiling || b->n > b->ceiling - n) {
+        b->overflowed = true;
+        return NULL;
+    }
+    /* One byte more than counted, so that buffer_text can always terminate. */
+    if (b->n + n + 1 > b->capacity) {
+        size_t capacity = b->capacity ? b->capacity * 2 : 256;
+        if (capacity < b->n + n + 1)
+            capacity = b->n + n + 1;
+        if (capacity > b->ceiling + 1)
+            capacity = b->ceiling + 1;
+        b->data = xrealloc(b->data, capacity);
+        b->capacity = capacity;
+    }
+    return b->data + b->n;
+}
+
+bool buffer_append(struct buffer *b, const void *bytes, size_t n)
+{
+    char *to = buffer_reserve(b, n);
+    if (to == NULL)
+        return false;
+    if (n > 0)
+        memcpy(to, bytes, n);
+    b->n += n;
+    return true;
+}
+
+bool buffer_append_text(struct buffer *b, const char *text)
+{
+    return buffer_append(b, text, strlen(text));
+}
+
+bool buffer_append_slice(struct buffer *b, struct slice s)
+{
+    return buffer_append(b, s.p, s.n);
+}
+
+bool buffer_printf(struct buffer *b, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *to = n < 0 ? NULL : buffer_reserve(b, (size_t)n);
+    if (to == NULL)
+        return false;
+    va_start(arguments, format);
+    (void)vsnprintf(to, (size_t)n + 1, format, arguments);
+    va_end(arguments);
+    b->n += (size_t)n;
+    return true;
+}
+
+void buffer_drop(struct buffer *b, size_t n)
+{
+    if (n >= b->n) {
+        b->n = 0;
+        return;
+    }
+    memmove(b->data, b->data + n, b->n - n);
+    b->n -= n;
+}
+
+const char *buffer_text(struct buffer *b)
+{
+    if (b->data == NULL)
+        return "";
+    b->data[b->n] = '\0';
+    return b->data;
+}
+
+bool buffer_append_json(struct buffer *b, struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool ok = c == '"' || c == '\\' ? buffer_printf(b, "\\%c", c)
+                  : c < 0x20            ? buffer_printf(b, "\\u%04x", c)
+                                        : buffer_append(b, &c, 1);
+        if (!ok)
+            return false;
+    }
+    return !b->overflowed;
+}
