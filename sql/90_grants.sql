@@ -1,0 +1,50 @@
+-- Who may do what. Applied last, over everything that exists then: first nothing is allowed to
+-- anybody but the owner, then the functions named below are given to their role, and the views to
+-- those who look. A function that is not named here is internal.
+
+REVOKE ALL ON SCHEMA holdfast FROM PUBLIC, holdfast_node, holdfast_admin, holdfast_reader;
+REVOKE ALL ON ALL TABLES IN SCHEMA holdfast FROM PUBLIC, holdfast_node, holdfast_admin, holdfast_reader;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA holdfast FROM PUBLIC, holdfast_node, holdfast_admin, holdfast_reader;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA holdfast FROM PUBLIC, holdfast_node, holdfast_admin, holdfast_reader;
+GRANT USAGE ON SCHEMA holdfast TO holdfast_node, holdfast_admin, holdfast_reader;
+
+DO $do$
+DECLARE
+    node_functions constant text[] := ARRAY[
+        -- coordination
+        'join', 'leave', 'watch', 'sweep', 'assignment', 'poll', 'tend', 'report_hub', 'release',
+        'keep', 'decline', 'save_checkpoints', 'report',
+        -- configuration and delivery
+        'configuration', 'resolve', 'add_dead_letters', 'claim_replays', 'settle_replays',
+        'report_event', 'schema_version'];
+    admin_functions constant text[] := ARRAY[
+        'set_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub',
+        'bind_device', 'unbind_device', 'replay_dead_letters', 'discard_dead_letters',
+        'prune_history', 'drain_node', 'undrain_node', 'move_partition', 'set_capacity',
+        'set_setting', 'schema_version'];
+    reader_functions constant text[] := ARRAY['schema_version'];
+    statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('REVOKE ALL ON TYPE %s FROM PUBLIC', t.oid::regtype)
+          FROM pg_type t
+         WHERE t.typnamespace = 'holdfast'::regnamespace
+           AND t.typtype IN ('c', 'd', 'e') AND t.typrelid IN
+               (SELECT 0::oid UNION ALL SELECT oid FROM pg_class WHERE relkind = 'c')
+        UNION ALL
+        SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', p.oid::regprocedure, g.role_name)
+          FROM pg_proc p
+          JOIN (SELECT unnest(node_functions), 'holdfast_node'
+                UNION ALL SELECT unnest(admin_functions), 'holdfast_admin'
+                UNION ALL SELECT unnest(reader_functions), 'holdfast_reader'
+               ) AS g (function_name, role_name) ON g.function_name = p.proname
+         WHERE p.pronamespace = 'holdfast'::regnamespace
+        UNION ALL
+        SELECT format('GRANT SELECT ON %s TO holdfast_admin, holdfast_reader', c.oid::regclass)
+          FROM pg_class c
+         WHERE c.relnamespace = 'holdfast'::regnamespace AND c.relkind = 'v'
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END
+$do$;
