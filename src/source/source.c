@@ -1,0 +1,53 @@
+#include "source/source.h"
+
+#include "source/source_kind.h"
+
+const char *source_end_name(enum source_end end)
+{
+    static const char *const names[] = {
+        [SOURCE_END_CLOSED] = "closed",
+        [SOURCE_END_STOLEN] = "stolen",
+        [SOURCE_END_LOST] = "lost",
+        [SOURCE_END_REFUSED] = "refused",
+        [SOURCE_END_BAD_OFFSET] = "bad_offset",
+        [SOURCE_END_NOT_FOUND] = "not_found",
+    };
+    return names[end];
+}
+
+struct source_reader *source_read(struct source *source, struct slice partition, int64_t token,
+                                  struct source_position position, uint32_t credit,
+                                  void *reader_ctx)
+{
+    return source->kind->read(source, partition, token, position, credit, reader_ctx);
+}
+
+void source_credit(struct source_reader *reader, uint32_t more)
+{
+    reader->kind->credit(reader, more);
+}
+
+void source_hold(struct source_reader *reader, bool hold)
+{
+    reader->kind->hold(reader, hold);
+}
+
+void source_stop(struct source_reader *reader)
+{
+    reader->kind->stop(reader);
+}
+
+bool source_fences(const struct source *source)
+{
+    return source->kind->fences;
+}
+
+struct source_counters source_counters(const struct source *source)
+{
+    return source->counters;
+}
+
+void source_close(struct source *source)
+{
+    source->kind->close(source);
+}

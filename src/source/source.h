@@ -1,0 +1,130 @@
+#pragma once
+#include "base/error.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where telemetry comes from: a hub with partitions, each an ordered log that is read from a
+ * position. One `struct source` is one hub: one warm connection that is kept up by itself.
+ * How a kind is opened stands in its own header (source/eventhubs/eventhubs.h).
+ *
+ * All callbacks come from the event loop, never from inside a function of this header. A callback
+ * may call source_read, source_credit, source_hold and source_stop; source_close only from
+ * outside callbacks. Nothing here blocks. */
+
+struct source;
+struct source_reader; /* one partition being read */
+struct random;
+struct log;
+struct metrics;
+
+/* One event. Every slice lives for the callback only. */
+struct source_message {
+    struct slice body;
+    struct slice device;
+    struct slice module;
+    struct slice offset; /* opaque text: stored and given back, never computed with */
+    struct slice content_type;
+    struct slice content_encoding;
+    struct slice message_source;  /* "Telemetry", "twinChangeEvents", ... */
+    struct slice auth_generation; /* tells two devices apart that had the same name */
+    struct slice subject;         /* the component of the device, where it has several */
+    int64_t sequence;
+    int64_t enqueued_ms;
+    int64_t creation_ms;      /* 0: not given */
+    int64_t last_sequence;    /* runtime metrics: the end of the partition's log; -1: not given */
+    int64_t last_enqueued_ms; /* the same; -1: not given */
+    size_t wire_bytes;        /* the whole encoded message */
+};
+
+/* Why a reader ended. */
+enum source_end {
+    SOURCE_END_CLOSED,     /* we asked for it */
+    SOURCE_END_STOLEN,     /* somebody reads it with an equal or higher token: ask the database */
+    SOURCE_END_LOST,       /* connection or link lost: may be opened again after a back-off */
+    SOURCE_END_REFUSED,    /* authorisation or configuration: an operator must act */
+    SOURCE_END_BAD_OFFSET, /* the position does not exist in this log */
+    SOURCE_END_NOT_FOUND   /* no such hub, consumer group or partition */
+};
+
+/* The name of an end, for logs and metrics: "closed", "stolen", ... */
+const char *source_end_name(enum source_end end);
+
+struct source_metadata {
+    struct slice endpoint; /* host and path of the log: changes when the hub is renamed */
+    int64_t created_ms;    /* changes when the hub is created anew */
+    const struct slice *partitions;
+    size_t partition_count;
+};
+
+struct source_handlers {
+    /* Connected, token accepted, metadata known: readers may be opened. */
+    void (*up)(void *ctx);
+    /* Once after each connect, before `up`, and then every few minutes. */
+    void (*metadata)(void *ctx, const struct source_metadata *metadata);
+    /* The connection is gone, all its readers have ended before; also after each attempt to
+     * connect that failed. It reconnects by itself, with capped back-off and full jitter. */
+    void (*down)(void *ctx, const struct error *why);
+    /* The peer has confirmed the attach. */
+    void (*opened)(void *ctx, void *reader_ctx);
+    void (*message)(void *ctx, void *reader_ctx, const struct source_message *message);
+    /* The last callback of a reader, which is freed after it. */
+    void (*ended)(void *ctx, void *reader_ctx, enum source_end end, const struct error *why);
+};
+
+enum source_position_kind { SOURCE_AT_EARLIEST, SOURCE_AT_LATEST, SOURCE_AFTER_OFFSET };
+struct source_position {
+    enum source_position_kind kind;
+    struct slice offset; /* SOURCE_AFTER_OFFSET only; copied */
+};
+
+/* Everything is copied except random, log and metrics, which must outlive the source. */
+struct source_config {
+    const char *name;              /* of the hub, for logs */
+    const char *connection_string; /* a secret: never logged, never echoed */
+    const char *consumer_group;
+    const char *node;         /* told to the peer as the name of the receiver */
+    size_t window_bytes;      /* ceiling of what is received but not yet taken, per reader */
+    int64_t token_lifetime_s; /* of the tokens we make; 0: an hour. Renewed well before */
+    struct random *random;    /* jitter */
+    struct log *log;          /* may be NULL */
+    struct metrics *metrics;  /* may be NULL */
+};
+
+/* Begins to read `partition` at `position`, fenced by `token` where the source can fence. Up to
+ * `credit` messages arrive before more is granted. Always ends with one `ended` callback; with
+ * LOST if the source is not up. A position that is no text of a source ends with BAD_OFFSET. */
+struct source_reader *source_read(struct source *source, struct slice partition, int64_t token,
+                                  struct source_position position, uint32_t credit,
+                                  void *reader_ctx);
+
+/* Grants more messages. They are settled on arrival: progress is the checkpoint. */
+void source_credit(struct source_reader *reader, uint32_t more);
+
+/* While held, no message is delivered: what the peer still sends within the credit stays in the
+ * window of the reader, which is bounded in bytes. For a tracker that is full in bytes while it
+ * still has credit out. */
+void source_hold(struct source_reader *reader, bool hold);
+
+/* Asks for a clean end: no message callback after this call; `ended` with CLOSED follows when the
+ * peer has let go, or after a few seconds without its answer. */
+void source_stop(struct source_reader *reader);
+
+/* Whether a reader with a higher token throws out one with a lower. */
+bool source_fences(const struct source *source);
+
+/* What a source has done so far, for metrics. */
+struct source_counters {
+    uint64_t messages;
+    uint64_t bytes;      /* encoded messages */
+    uint64_t unreadable; /* messages whose encoding made no sense: skipped, counted, logged */
+    uint64_t connects;   /* connections that came up */
+    uint64_t failures;   /* connections lost and attempts that failed */
+    uint64_t stolen;
+};
+struct source_counters source_counters(const struct source *source);
+
+/* Closes without callbacks and frees, readers too. */
+void source_close(struct source *source);
