@@ -1,0 +1,59 @@
+#pragma once
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What administrators have set with holdfast.set_hub and its like: one immutable copy of it,
+ * replaced as a whole when it changes. Secrets are named here, never held. */
+
+struct pg_connection;
+
+struct destination_config {
+    char *name;
+    char **base_urls;
+    size_t base_url_count;
+    char *app_key_secret;
+    unsigned max_in_flight;
+    int request_timeout_ms;
+    unsigned max_rows;
+    size_t max_bytes;
+    int linger_ms;
+};
+
+struct fleet_config {
+    char *name, *destination;
+    char *time_member; /* NULL: the hub's enqueued time is the value's time */
+};
+
+struct hub_config {
+    char *name, *fleet, *connection_secret, *consumer_group;
+    bool start_at_latest;
+    bool enabled;
+};
+
+struct configuration {
+    int64_t version;
+    struct destination_config *destinations;
+    size_t destination_count;
+    struct fleet_config *fleets;
+    size_t fleet_count;
+    struct hub_config *hubs;
+    size_t hub_count;
+};
+
+/* Reads the JSON of holdfast.configuration. NULL and `err` when it is not what it must be.
+ * Caller frees. */
+struct configuration *configuration_parse(const char *json, struct error *err);
+void configuration_free(struct configuration *configuration);
+
+const struct fleet_config *configuration_fleet(const struct configuration *c, const char *name);
+const struct destination_config *configuration_destination(const struct configuration *c,
+                                                           const char *name);
+
+/* The callback owns the configuration. */
+typedef void (*store_configuration_fn)(void *ctx, struct configuration *configuration,
+                                       const struct error *err);
+void store_configuration(struct pg_connection *pg, const char *key, store_configuration_fn done,
+                         void *ctx);

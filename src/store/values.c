@@ -1,0 +1,90 @@
+#include "store/values.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { ARRAY_CEILING = 64 * 1024 * 1024 };
+
+const char *row_text(const PGresult *result, int row, int column)
+{
+    return PQgetisnull(result, row, column) ? NULL : PQgetvalue(result, row, column);
+}
+
+int64_t row_number(const PGresult *result, int row, int column)
+{
+    const char *text = row_text(result, row, column);
+    return text == NULL ? 0 : strtoll(text, NULL, 10);
+}
+
+bool row_bool(const PGresult *result, int row, int column)
+{
+    const char *text = row_text(result, row, column);
+    return text != NULL && text[0] == 't';
+}
+
+void array_begin(struct buffer *to)
+{
+    buffer_init(to, ARRAY_CEILING);
+    (void)buffer_append_text(to, "{");
+}
+
+static void separate(struct buffer *to)
+{
+    if (to->n > 1)
+        (void)buffer_append_text(to, ",");
+}
+
+void array_number(struct buffer *to, int64_t value)
+{
+    separate(to);
+    (void)buffer_printf(to, "%" PRId64, value);
+}
+
+void array_null(struct buffer *to)
+{
+    separate(to);
+    (void)buffer_append_text(to, "NULL");
+}
+
+void array_text(struct buffer *to, struct slice value)
+{
+    separate(to);
+    (void)buffer_append_text(to, "\"");
+    for (size_t i = 0; i < value.n; i++) {
+        /* PostgreSQL text holds no NUL; a device name with one could not be stored. */
+        char c = value.p[i] == '\0' ? '?' : value.p[i];
+        if (c == '"' || c == '\\')
+            (void)buffer_append_text(to, "\\");
+        (void)buffer_append(to, &c, 1);
+    }
+    (void)buffer_append_text(to, "\"");
+}
+
+void array_bytes(struct buffer *to, struct slice value)
+{
+    static const char hex[] = "0123456789abcdef";
+    separate(to);
+    (void)buffer_append_text(to, "\"\\\\x");
+    char *at = buffer_reserve(to, value.n * 2);
+    if (at != NULL) {
+        for (size_t i = 0; i < value.n; i++) {
+            unsigned char c = (unsigned char)value.p[i];
+            at[2 * i] = hex[c >> 4];
+            at[2 * i + 1] = hex[c & 15];
+        }
+        to->n += value.n * 2;
+    }
+    (void)buffer_append_text(to, "\"");
+}
+
+const char *array_end(struct buffer *to)
+{
+    (void)buffer_append_text(to, "}");
+    return buffer_text(to);
+}
+
+const char *number_text(char to[NUMBER_TEXT], int64_t value)
+{
+    (void)snprintf(to, NUMBER_TEXT, "%" PRId64, value);
+    return to;
+}
