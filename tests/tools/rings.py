@@ -1,0 +1,244 @@
+"""Runs the test rings and ends with one line `N passed, N failed`.
+
+A ring is a function that prints what it does and returns (passed, failed). `./dev test` calls
+this with the rings to run; without any it runs all of them, in the order of RINGS.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ASAN = ROOT / "build/asan"
+FUZZ = ROOT / "build/fuzz"
+JOBS = os.cpu_count() or 2
+
+
+def run(*command, **more):
+    """Runs a command with its output going where ours goes; gives its exit status."""
+    sys.stdout.flush()
+    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False,
+                          **more).returncode
+
+
+def environment(**more):
+    """The environment of a ring: our Python packages, and sanitizers that do not forgive."""
+    path = os.environ.get("PYTHONPATH")
+    tests = str(ROOT / "tests")
+    parts = [tests] + ([path] if path and tests not in path.split(":") else [])
+    return {**os.environ, "PYTHONPATH": ":".join(parts), "PYTHONDONTWRITEBYTECODE": "1",
+            "HOLDFAST_BUILD": str(ASAN),
+            "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99:detect_stack_use_after_return=1",
+            "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", **more}
+
+
+def build(preset, *targets):
+    """Builds through ./dev, so that there is one way to configure."""
+    print(f"building build/{preset}", flush=True)
+    return run(ROOT / "dev", "build", preset, *targets) == 0
+
+
+def one(name, status):
+    """Counts one check by its exit status."""
+    print(f"{'ok  ' if status == 0 else 'FAIL'} {name}", flush=True)
+    return (1, 0) if status == 0 else (0, 1)
+
+
+def total(results):
+    results = list(results)
+    return sum(passed for passed, _ in results), sum(failed for _, failed in results)
+
+
+# --- lint ---------------------------------------------------------------------------------------
+
+def c_sources(*folders):
+    return sorted(str(path.relative_to(ROOT)) for folder in folders
+                  for path in (ROOT / folder).rglob("*") if path.suffix in (".c", ".h"))
+
+
+def cppcheck(folders):
+    cache = ASAN / "cppcheck"
+    cache.mkdir(parents=True, exist_ok=True)
+    return run("cppcheck", "--quiet", f"-j{JOBS}", "--enable=warning,performance,portability",
+               "--std=c11", "--inline-suppr", "--error-exitcode=1",
+               f"--suppressions-list={ROOT / 'tests/lint/cppcheck.txt'}",
+               f"--cppcheck-build-dir={cache}", "-D_GNU_SOURCE", '-DHOLDFAST_VERSION="0"',
+               '-DHOLDFAST_SOURCE_DIR="."', "-Isrc", "-Itests/lab", *folders)
+
+
+def shell_syntax():
+    scripts = [ROOT / "dev", ROOT / ".ci/run", *sorted((ROOT / "tests").rglob("*.sh"))]
+    return max(run("bash", "-n", script) for script in scripts)
+
+
+def python_syntax():
+    status = 0
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        try:
+            compile(path.read_text(encoding="utf-8"), str(path), "exec")
+        except SyntaxError as error:
+            print(f"{path.relative_to(ROOT)}:{error.lineno}: {error.msg}")
+            status = 1
+    return status
+
+
+def lint(_options):
+    folders = ["src", "tests/lab", "tests/unit"]
+    if not (ASAN / "compile_commands.json").exists() and not build("asan", "hf_base"):
+        return one("configure build/asan", 1)
+    formatted = c_sources("src", "tests")
+    checks = [
+        ("format", lambda: run("clang-format", "--dry-run", "--Werror", *formatted)),
+        ("include direction", lambda: run(sys.executable, "tests/lint/includes.py")),
+        ("banned calls and sizes", lambda: run(sys.executable, "tests/lint/banned.py")),
+        ("shell syntax", shell_syntax),
+        ("python syntax", python_syntax),
+        ("cppcheck", lambda: cppcheck(folders)),
+        ("clang-tidy", lambda: run(sys.executable, "tests/lint/tidy.py", "build/asan")),
+    ]
+    return total(one(name, check()) for name, check in checks)
+
+
+# --- unit ---------------------------------------------------------------------------------------
+
+def cmocka(program):
+    """One cmocka program: shows its output only when something is wrong."""
+    try:
+        done = subprocess.run([str(program)], cwd=program.parent, capture_output=True, text=True,
+                              errors="replace", timeout=300, env=environment())
+        output, status = done.stdout + done.stderr, done.returncode
+    except subprocess.TimeoutExpired as error:
+        output, status = f"{error}\n", 1
+    passed = len(re.findall(r"^\[ +OK +\]", output, re.M))
+    failed = len(set(re.findall(r"^\[ +(?:FAILED|ERROR) +\] (\w+)", output, re.M)))
+    if status and not failed:
+        failed = 1
+    if not passed and not failed:
+        failed = 1
+        output += f"{program.name} ran no test\n"
+    if failed:
+        print(output, end="")
+    print(f"{'FAIL' if failed else 'ok  '} {program.name}: {passed} passed, {failed} failed",
+          flush=True)
+    return passed, failed
+
+
+def unit(_options):
+    if not build("asan"):
+        return one("build", 1)
+    programs = [ASAN / "tests/unit" / path.stem
+                for path in sorted((ROOT / "tests/unit").glob("test_*.c"))]
+    return total(cmocka(program) for program in programs)
+
+
+# --- sql, lab, system ---------------------------------------------------------------------------
+
+def pytest(*arguments):
+    """Runs pytest and counts from the report it writes."""
+    report = ASAN / "pytest.xml"
+    report.unlink(missing_ok=True)
+    status = run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfEs",
+                 "--tb=short", f"--junitxml={report}", *arguments, env=environment())
+    if status == 5:  # nothing collected
+        return 0, 0
+    if not report.exists():
+        return 0, 1
+    head = report.read_text(encoding="utf-8", errors="replace")[:4000]
+    counts = {key: int(value) for key, value in
+              re.findall(r'\b(tests|failures|errors|skipped)="(\d+)"', head)[:4]}
+    failed = counts.get("failures", 0) + counts.get("errors", 0)
+    passed = max(0, counts.get("tests", 0) - failed - counts.get("skipped", 0))
+    return passed, failed or (1 if status else 0)
+
+
+def sql(_options):
+    if not build("asan"):
+        return one("build", 1)
+    report = ASAN / "sql.count"
+    report.unlink(missing_ok=True)
+    status = run(sys.executable, "tests/sql/run.py", "--count", report, env=environment())
+    passed, failed = 0, 0
+    if report.exists():
+        passed, failed = map(int, report.read_text().split())
+    if status and not failed:
+        failed = 1
+    results = [(passed, failed)]
+    if list((ROOT / "tests/sql/two").glob("*.py")):
+        results.append(pytest("tests/sql/two"))
+    return total(results)
+
+
+def lab(_options):
+    if not build("asan"):
+        return one("build", 1)
+    if not list((ROOT / "tests/lab").rglob("test_*.py")):
+        return 0, 0
+    return pytest("tests/lab")
+
+
+def system(_options):
+    if not build("asan"):
+        return one("build", 1)
+    return pytest("tests/system")
+
+
+# --- fuzz ---------------------------------------------------------------------------------------
+
+def fuzz_target(name, seconds):
+    """Lets one target run. Seeds are read, never written: what it finds stays in the build."""
+    seeds = ROOT / "tests/fuzz/corpus" / name
+    work = FUZZ / "corpus" / name
+    work.mkdir(parents=True, exist_ok=True)
+    folders = [work] + ([seeds] if seeds.is_dir() else [])
+    log = FUZZ / f"{name}.log"
+    with log.open("w", encoding="utf-8") as out:
+        status = run(FUZZ / "tests/fuzz" / name, f"-max_total_time={seconds}", "-timeout=10",
+                     "-rss_limit_mb=2048", f"-artifact_prefix={FUZZ}/{name}-",
+                     "-print_final_stats=1", *folders, stdout=out, stderr=subprocess.STDOUT,
+                     env=environment())
+    text = log.read_text(encoding="utf-8", errors="replace")
+    if status:
+        print("\n".join(text.splitlines()[-40:]))
+    runs = re.search(r"stat::number_of_executed_units: (\d+)", text)
+    return one(f"{name}: {runs.group(1) if runs else 'no'} runs in {seconds} s", status)
+
+
+def fuzz(options):
+    targets = [path.stem for path in sorted((ROOT / "tests/fuzz").glob("fuzz_*.c"))]
+    if not targets:
+        return 0, 0
+    if not build("fuzz", *targets):
+        return one("build", 1)
+    return total(fuzz_target(name, options.fuzz_seconds) for name in targets)
+
+
+RINGS = {"lint": lint, "unit": unit, "sql": sql, "lab": lab, "fuzz": fuzz, "system": system}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev test", description="runs the test rings")
+    parser.add_argument("rings", nargs="*", metavar="ring",
+                        help=f"{', '.join(RINGS)} (default: all, in this order)")
+    parser.add_argument("--fuzz-seconds", type=int, default=10, help="seconds for every target")
+    options = parser.parse_args()
+    unknown = [name for name in options.rings if name not in RINGS]
+    if unknown:
+        parser.error(f"no such ring: {', '.join(unknown)}; there are {', '.join(RINGS)}")
+    results = []
+    for name in options.rings or RINGS:
+        print(f"\n== {name}", flush=True)
+        began = time.monotonic()
+        passed, failed = RINGS[name](options)
+        results.append((passed, failed))
+        print(f"== {name}: {passed} ok, {failed} bad, {time.monotonic() - began:.0f} s", flush=True)
+    passed, failed = total(results)
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    sys.exit(1 if failed or not passed else 0)
+
+
+if __name__ == "__main__":
+    main()
