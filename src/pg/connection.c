@@ -61,6 +61,20 @@ static void release(struct pg_connection *pg)
     pg->conn = NULL;
 }
 
+/* Every request is answered exactly once, so that whoever asked can free what it holds. */
+static void fail_requests(struct pg_connection *pg, const struct error *why)
+{
+    struct request *r, *next;
+    DL_FOREACH_SAFE(pg->queue, r, next)
+    {
+        DL_DELETE(pg->queue, r);
+        pg->queued--;
+        if (r->answer != NULL)
+            r->answer(r->ctx, NULL, why);
+        request_free(r);
+    }
+}
+
 static void die(struct pg_connection *pg, const struct error *why)
 {
     if (pg->dead)
@@ -68,7 +82,12 @@ static void die(struct pg_connection *pg, const struct error *why)
     pg->dead = true;
     pg->up = false;
     release(pg);
-    pg->handlers.lost(pg->handlers.ctx, why);
+    bool outer = pg->in_callback;
+    pg->in_callback = true;
+    fail_requests(pg, why);
+    if (!pg->closing)
+        pg->handlers.lost(pg->handlers.ctx, why);
+    pg->in_callback = outer;
 }
 
 static void die_of_libpq(struct pg_connection *pg, const char *what)
@@ -87,12 +106,6 @@ static void die_of_libpq(struct pg_connection *pg, const char *what)
 
 static void free_all(struct pg_connection *pg)
 {
-    struct request *r, *next;
-    DL_FOREACH_SAFE(pg->queue, r, next)
-    {
-        DL_DELETE(pg->queue, r);
-        request_free(r);
-    }
     free(pg->conninfo);
     free(pg->application_name);
     free(pg->options);
@@ -105,11 +118,17 @@ void pg_close(struct pg_connection *pg)
         return;
     pg_resolve_cancel(pg->resolve);
     pg->resolve = NULL;
+    struct error err;
+    error_set(&err, "the database connection was closed");
+    bool outer = pg->in_callback;
+    pg->in_callback = true;
     pg->dead = true;
     pg->up = false;
-    release(pg);
     pg->closing = true;
-    if (!pg->in_callback)
+    release(pg);
+    fail_requests(pg, &err);
+    pg->in_callback = outer;
+    if (!outer)
         free_all(pg);
 }
 
@@ -440,8 +459,13 @@ struct pg_connection *pg_open(struct event_base *base, struct evdns_base *dns,
 void pg_request(struct pg_connection *pg, const char *sql, int count, const char *const *values,
                 pg_answer_fn answer, void *ctx)
 {
-    if (pg->dead)
+    if (pg->dead) {
+        struct error err;
+        error_set(&err, "the database connection is closed");
+        if (answer != NULL)
+            answer(ctx, NULL, &err);
         return;
+    }
     struct request *r = xcalloc(1, sizeof *r);
     *r = (struct request){.sql = xstrdup(sql), .count = count, .answer = answer, .ctx = ctx};
     r->values = xcalloc((size_t)count, sizeof *r->values);

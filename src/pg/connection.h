@@ -39,11 +39,11 @@ struct pg_connection *pg_open(struct event_base *base, struct evdns_base *dns,
                               const struct pg_settings *settings, struct pg_handlers handlers,
                               struct log *log);
 
-/* Closes at once and frees. Requests that wait are forgotten: their answers do not come. */
+/* Closes at once and frees. Requests that wait are answered with an error first, from inside. */
 void pg_close(struct pg_connection *pg);
 
 /* Queues one statement with text parameters (NULL = SQL null); everything is copied. The answer
- * comes from the loop; on a dead connection the request is dropped, as `lost` has been said. */
+ * comes from the loop, exactly once; on a dead connection it is an error, given at once. */
 void pg_request(struct pg_connection *pg, const char *sql, int count, const char *const *values,
                 pg_answer_fn answer, void *ctx);
 
