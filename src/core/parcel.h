@@ -1,0 +1,56 @@
+#pragma once
+#include "base/slice.h"
+#include "core/translate.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lane;
+struct lane_group;
+
+/* One event on its way to a Thing: its rows and what must be known when they are completed.
+ * One allocation; every slice points into it. */
+struct parcel {
+    void *partition; /* whose event it is; NULL once nobody waits for it any more */
+    uint64_t ticket; /* of the partition's tracker */
+    int64_t sequence;
+    int64_t enqueued_ms;
+    struct slice offset, device, module;
+    struct slice body; /* the event as it came, if it was asked to be kept */
+    uint32_t row_count;
+    bool dropped; /* its partition was abandoned: completes to nobody */
+
+    /* The lanes' own from here on. */
+    bool touched;                           /* a row has been on the wire */
+    uint32_t next_row;                      /* rows before it are accepted or refused */
+    uint32_t end_row;                       /* rows from it on are not to be sent */
+    uint32_t refused;                       /* rows with the dead-letter office, not yet done */
+    uint32_t text_n;                        /* bytes of all rows with their commas */
+    size_t bytes;                           /* memory of the whole parcel */
+    struct parcel *next, *prev;             /* in the lane */
+    struct parcel *group_next, *group_prev; /* in the partition */
+    struct lane *lane;
+    struct lane_group *group;
+    uint32_t ends[];
+};
+
+/* What the rows belong to. Everything is copied. */
+struct parcel_origin {
+    void *partition;
+    uint64_t ticket;
+    int64_t sequence;
+    int64_t enqueued_ms;
+    struct slice offset, device, module;
+    struct slice body; /* empty: do not keep it */
+};
+
+/* Packs the rows. The caller owns the parcel until it pushes it into a lane. */
+struct parcel *parcel_create(const struct rows *rows, const struct parcel_origin *origin);
+void parcel_free(struct parcel *parcel);
+
+/* The JSON text of row i. */
+struct slice parcel_row(const struct parcel *parcel, uint32_t i);
+/* Rows [from, to) joined by commas; to > from. */
+struct slice parcel_rows(const struct parcel *parcel, uint32_t from, uint32_t to);
+/* The property's name of row i, in the escaped form in which it stands in the JSON text. */
+struct slice parcel_property(const struct parcel *parcel, uint32_t i);
