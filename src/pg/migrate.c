@@ -1,0 +1,426 @@
+#include "pg/migrate.h"
+
+#include "base/buffer.h"
+#include "pg/sql_files.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes "holdfast" as a number: the key of the advisory lock that runs of migrate share. */
+#define MIGRATE_LOCK "7525352680829580148"
+
+struct migration {
+    PGconn *connection;
+    struct sql_files files;
+    struct log *log;
+    struct error *err;
+    bool check_only;
+    int applied;       /* migrations that the database has */
+    bool objects_same; /* the database has sql/ as it is in the files */
+};
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* The line of a 1-based character position in UTF-8 text. */
+static int line_at(const char *text, long position)
+{
+    int line = 1;
+    for (long seen = 1; *text != '\0'; text++) {
+        bool starts_character = ((unsigned char)*text & 0xC0) != 0x80;
+        if (starts_character && seen++ == position)
+            break;
+        if (*text == '\n')
+            line++;
+    }
+    return line;
+}
+
+/* Fills m->err from an answer of the server; `file` is what was sent, or NULL. */
+static bool refused(struct migration *m, const PGresult *result, const struct sql_file *file)
+{
+    struct error *err = m->err;
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    const char *context = PQresultErrorField(result, PG_DIAG_CONTEXT);
+    const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    if (message == NULL)
+        message = PQerrorMessage(m->connection);
+    if (file != NULL && position != NULL)
+        error_set(err, "%s:%d: %s", file->path, line_at(file->text, strtol(position, NULL, 10)),
+                  message);
+    else if (file != NULL)
+        error_set(err, "%s: %s", file->path, message);
+    else
+        error_set(err, "%s", message);
+    if (detail != NULL && context != NULL)
+        error_detail(err, "%s (%s)", detail, context);
+    else if (detail != NULL || context != NULL)
+        error_detail(err, "%s", detail != NULL ? detail : context);
+    if (hint != NULL)
+        error_hint(err, "%s", hint);
+    else if (code != NULL && strcmp(code, "42501") == 0)
+        error_hint(err, "Run server/roles.sql once in this database, as a superuser.");
+    else if (code != NULL && strcmp(code, "55P03") == 0)
+        error_hint(err, "Something holds a lock on a table of the schema: look at pg_locks, then "
+                        "run holdfast migrate again.");
+    if (err != NULL && code != NULL)
+        (void)snprintf(err->code, sizeof err->code, "%s", code);
+    return false;
+}
+
+/* Frees `result`; true if it is an answer without an error. */
+static bool accepted(struct migration *m, PGresult *result, const struct sql_file *file)
+{
+    ExecStatusType status = PQresultStatus(result);
+    bool ok =
+        status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+    if (!ok)
+        refused(m, result, file);
+    PQclear(result);
+    return ok;
+}
+
+static bool execute(struct migration *m, const char *sql)
+{
+    return accepted(m, PQexec(m->connection, sql), NULL);
+}
+
+/* One row set, or NULL with m->err filled. The caller frees it with PQclear. */
+static PGresult *query(struct migration *m, const char *sql)
+{
+    PGresult *result = PQexec(m->connection, sql);
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+        return result;
+    refused(m, result, NULL);
+    PQclear(result);
+    return NULL;
+}
+
+/* The first column of the first row says yes (true), no or null (false) in *answer. */
+static bool ask(struct migration *m, const char *sql, bool *answer)
+{
+    PGresult *result = query(m, sql);
+    if (result == NULL)
+        return false;
+    *answer = PQntuples(result) > 0 && strcmp(PQgetvalue(result, 0, 0), "t") == 0;
+    PQclear(result);
+    return true;
+}
+
+static void on_notice(void *argument, const PGresult *result)
+{
+    struct migration *m = argument;
+    log_warning(m->log, "notice from the database",
+                F_TEXT("severity", PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED)),
+                F_TEXT("text", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)));
+}
+
+/* ---- the connection -------------------------------------------------------------------------- */
+
+static bool connect_to(struct migration *m, const char *dsn)
+{
+    /* What stands in the dsn wins: a later keyword overrides an earlier one. */
+    static const char *const keywords[] = {
+        "target_session_attrs", "connect_timeout", "fallback_application_name",
+        "client_encoding",      "dbname",          NULL};
+    const char *const values[] = {"read-write", "10", "holdfast migrate", "UTF8", dsn, NULL};
+
+    m->connection = PQconnectdbParams(keywords, values, 1);
+    if (PQstatus(m->connection) != CONNECTION_OK) {
+        error_set(m->err, "cannot connect to the database");
+        error_detail(m->err, "%s", PQerrorMessage(m->connection));
+        return error_hint(m->err,
+                          "Check --database or HOLDFAST_DATABASE, and that the server runs.");
+    }
+    (void)PQsetNoticeReceiver(m->connection, on_notice, m);
+    return true;
+}
+
+/* A session lock behind a pooler in transaction mode would belong to anybody. */
+static bool is_direct(struct migration *m)
+{
+    PGresult *result = query(m, "SELECT pg_backend_pid()");
+    if (result == NULL)
+        return false;
+    bool same = strtol(PQgetvalue(result, 0, 0), NULL, 10) == PQbackendPID(m->connection);
+    PQclear(result);
+    if (same)
+        return true;
+    error_set(m->err, "this connection goes through a pooler");
+    error_detail(m->err, "The server's process is another one than the connection was told.");
+    return error_hint(m->err, "Give holdfast migrate the address of PostgreSQL itself.");
+}
+
+static bool become_owner(struct migration *m)
+{
+    bool member = false;
+    if (!ask(m, "SELECT pg_has_role(to_regrole('holdfast_owner'), 'MEMBER')", &member))
+        return false;
+    if (!member) {
+        error_set(m->err, "%s is not a member of holdfast_owner", PQuser(m->connection));
+        error_detail(m->err, "The schema must belong to holdfast_owner, whose rights its functions "
+                             "run with.");
+        return error_hint(m->err, "Run server/roles.sql once as a superuser, then GRANT "
+                                  "holdfast_owner TO the role that runs migrate.");
+    }
+    return execute(m, "SET ROLE holdfast_owner; SET search_path = holdfast, pg_catalog, pg_temp;"
+                      "SET client_min_messages = warning; SET synchronous_commit = on;"
+                      "SET statement_timeout = 0; SET check_function_bodies = on");
+}
+
+static bool take_lock(struct migration *m)
+{
+    bool free_at_once = false;
+    if (!ask(m, "SELECT pg_try_advisory_lock(" MIGRATE_LOCK ")", &free_at_once))
+        return false;
+    if (!free_at_once) {
+        log_info(m->log, "waiting for another holdfast migrate");
+        if (!execute(m, "SELECT pg_advisory_lock(" MIGRATE_LOCK ")"))
+            return false;
+    }
+    /* Only now, or it would cut that wait short. A table lock that does not come would make the
+     * nodes queue behind us. */
+    return execute(m, "SET lock_timeout = '10s'");
+}
+
+/* ---- what the database has ------------------------------------------------------------------- */
+
+static bool make_registry(struct migration *m)
+{
+    return execute(
+        m, "BEGIN;"
+           "CREATE SCHEMA IF NOT EXISTS holdfast;"
+           "COMMENT ON SCHEMA holdfast IS 'Holdfast: look at the views, act through the functions';"
+           "CREATE TABLE IF NOT EXISTS holdfast.schema_migration ("
+           " version int PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"
+           " applied_at timestamptz NOT NULL DEFAULT clock_timestamp());"
+           "COMMENT ON TABLE holdfast.schema_migration IS"
+           " 'Migrations applied by holdfast migrate, with the SHA-256 of each file';"
+           "CREATE TABLE IF NOT EXISTS holdfast.schema_object ("
+           " path text COLLATE \"C\" PRIMARY KEY, checksum text NOT NULL,"
+           " applied_at timestamptz NOT NULL DEFAULT clock_timestamp());"
+           "COMMENT ON TABLE holdfast.schema_object IS"
+           " 'Files of sql/ applied by holdfast migrate, with the SHA-256 of each';"
+           "COMMIT");
+}
+
+static bool matches(struct migration *m, const PGresult *have, int row)
+{
+    const char *version = PQgetvalue(have, row, 0);
+    const char *name = PQgetvalue(have, row, 1);
+    if (row >= (int)m->files.migrations.count) {
+        error_set(m->err, "the database has migration %s, which this build does not know", version);
+        error_detail(m->err, "Its name is \"%s\"; the last one of this build is %s.", name,
+                     m->files.migrations.file[m->files.migrations.count - 1].path);
+        return error_hint(m->err, "Use the build that migrated this database, or a newer one.");
+    }
+    const struct sql_file *file = &m->files.migrations.file[row];
+    if (strtol(version, NULL, 10) == file->version && strcmp(name, file->name) == 0 &&
+        strcmp(PQgetvalue(have, row, 2), file->checksum) == 0)
+        return true;
+    error_set(m->err, "migration %s was changed after it had been applied", file->path);
+    error_detail(m->err, "Applied was %s \"%s\" with checksum %.16s..., the file has %.16s....",
+                 version, name, PQgetvalue(have, row, 2), file->checksum);
+    return error_hint(m->err, "Restore the file, and put what should change into a new migration.");
+}
+
+static bool compare_migrations(struct migration *m)
+{
+    PGresult *have =
+        query(m, "SELECT version, name, checksum FROM holdfast.schema_migration ORDER BY version");
+    if (have == NULL)
+        return false;
+    bool ok = true;
+    for (int row = 0; ok && row < PQntuples(have); row++)
+        ok = matches(m, have, row);
+    m->applied = PQntuples(have);
+    PQclear(have);
+    return ok;
+}
+
+/* Says for each file of sql/ how it differs from what was applied. Both sides are sorted. */
+static bool compare_objects(struct migration *m)
+{
+    PGresult *have = query(m, "SELECT path, checksum FROM holdfast.schema_object ORDER BY path");
+    if (have == NULL)
+        return false;
+    const struct sql_list *want = &m->files.objects;
+    size_t i = 0;
+    int row = 0;
+    m->objects_same = true;
+    while (i < want->count || row < PQntuples(have)) {
+        int order = 0;
+        if (i == want->count)
+            order = 1;
+        else if (row == PQntuples(have))
+            order = -1;
+        else
+            order = strcmp(want->file[i].path, PQgetvalue(have, row, 0));
+
+        const char *path = order <= 0 ? want->file[i].path : PQgetvalue(have, row, 0);
+        const char *what = order < 0 ? "new" : order > 0 ? "removed" : "changed";
+        bool same = order == 0 && strcmp(want->file[i].checksum, PQgetvalue(have, row, 1)) == 0;
+        if (!same) {
+            m->objects_same = false;
+            log_write(m->log, m->check_only ? LOG_INFO : LOG_DEBUG, "sql file not applied",
+                      LOG_FIELDS(F_TEXT("file", path), F_TEXT("is", what)));
+        }
+        i += order <= 0 ? 1 : 0;
+        row += order >= 0 ? 1 : 0;
+    }
+    PQclear(have);
+    return true;
+}
+
+static bool compare(struct migration *m)
+{
+    return compare_migrations(m) && compare_objects(m);
+}
+
+/* ---- applying -------------------------------------------------------------------------------- */
+
+static bool run_file(struct migration *m, const struct sql_file *file)
+{
+    if (!accepted(m, PQexec(m->connection, file->text), file))
+        return false;
+    if (PQtransactionStatus(m->connection) == PQTRANS_INTRANS)
+        return true;
+    error_set(m->err, "%s ends the transaction that it runs in", file->path);
+    return error_hint(m->err, "Take BEGIN, COMMIT and ROLLBACK out of the file.");
+}
+
+/* INSERTs what `sql` says with up to three parameters. */
+static bool record(struct migration *m, const char *sql, const char *a, const char *b,
+                   const char *c)
+{
+    const char *const values[] = {a, b, c};
+    int count = c != NULL ? 3 : 2;
+    return accepted(m, PQexecParams(m->connection, sql, count, NULL, values, NULL, NULL, 0), NULL);
+}
+
+/* Ends a transaction: COMMIT if `ok`, else ROLLBACK, which must not hide the first error. */
+static bool finish(struct migration *m, bool ok)
+{
+    if (ok)
+        return execute(m, "COMMIT");
+    PQclear(PQexec(m->connection, "ROLLBACK"));
+    return false;
+}
+
+static bool apply_migration(struct migration *m, const struct sql_file *file)
+{
+    char version[16];
+    (void)snprintf(version, sizeof version, "%d", file->version);
+    bool ok = execute(m, "BEGIN") && run_file(m, file) &&
+              record(m,
+                     "INSERT INTO holdfast.schema_migration (version, name, checksum)"
+                     " VALUES ($1, $2, $3)",
+                     version, file->name, file->checksum);
+    if (!finish(m, ok))
+        return false;
+    log_info(m->log, "migration applied", F_NUMBER("version", file->version),
+             F_TEXT("name", file->name));
+    return true;
+}
+
+static bool apply_objects(struct migration *m)
+{
+    const struct sql_list *list = &m->files.objects;
+    bool ok = execute(m, "BEGIN; DELETE FROM holdfast.schema_object");
+    for (size_t i = 0; ok && i < list->count; i++)
+        ok = run_file(m, &list->file[i]) &&
+             record(m, "INSERT INTO holdfast.schema_object (path, checksum) VALUES ($1, $2)",
+                    list->file[i].path, list->file[i].checksum, NULL);
+    if (!finish(m, ok))
+        return false;
+    log_info(m->log, "sql applied", F_NUMBER("files", list->count),
+             F_TEXT("digest", m->files.digest));
+    return true;
+}
+
+static bool apply(struct migration *m, enum migrate_outcome *outcome)
+{
+    if (!take_lock(m) || !make_registry(m) || !compare(m))
+        return false;
+    const struct sql_list *list = &m->files.migrations;
+    bool behind = (size_t)m->applied < list->count;
+    for (size_t i = (size_t)m->applied; i < list->count; i++) {
+        if (!apply_migration(m, &list->file[i]))
+            return false;
+    }
+    /* A migration may drop what sql/ made, so sql/ follows every one. */
+    if ((behind || !m->objects_same) && !apply_objects(m))
+        return false;
+    *outcome = behind || !m->objects_same ? MIGRATE_APPLIED : MIGRATE_UP_TO_DATE;
+    return true;
+}
+
+static bool check(struct migration *m, enum migrate_outcome *outcome)
+{
+    bool exists = false;
+    if (!ask(m, "SELECT to_regclass('holdfast.schema_object') IS NOT NULL", &exists))
+        return false;
+    if (exists && !compare(m))
+        return false;
+    const struct sql_list *list = &m->files.migrations;
+    for (size_t i = (size_t)m->applied; i < list->count; i++)
+        log_info(m->log, "migration not applied", F_TEXT("file", list->file[i].path));
+    *outcome =
+        (size_t)m->applied == list->count && m->objects_same ? MIGRATE_UP_TO_DATE : MIGRATE_PENDING;
+    return true;
+}
+
+bool migrate_run(const char *dsn, const char *sql_dir, bool check_only, struct log *log,
+                 struct error *err, enum migrate_outcome *outcome)
+{
+    struct migration m = {.log = log, .err = err, .check_only = check_only};
+    if (!sql_files_read(&m.files, sql_dir, err))
+        return false;
+    bool ok = connect_to(&m, dsn) && is_direct(&m) && become_owner(&m) &&
+              (check_only ? check(&m, outcome) : apply(&m, outcome));
+    PQfinish(m.connection);
+    sql_files_free(&m.files);
+    return ok;
+}
+
+/* ---- what a node compares -------------------------------------------------------------------- */
+
+bool migrate_expected(const char *sql_dir, int *version, char digest[65], struct error *err)
+{
+    struct sql_files files;
+    if (!sql_files_read(&files, sql_dir, err))
+        return false;
+    *version = (int)files.migrations.count;
+    memcpy(digest, files.digest, sizeof files.digest);
+    sql_files_free(&files);
+    return true;
+}
+
+bool migrate_known(int expected_version, const char *expected_digest, int version,
+                   const char *digest, struct error *err)
+{
+    if (version == expected_version && strcmp(digest, expected_digest) == 0)
+        return true;
+    error_set(err, "this build does not know the schema of the database");
+    if (version > expected_version) {
+        error_detail(err, "The database is at migration %d, this build ends at %d.", version,
+                     expected_version);
+        return error_hint(err, "Start a newer build of holdfast.");
+    }
+    if (version < expected_version) {
+        error_detail(err, "The database is at migration %d, this build needs %d.", version,
+                     expected_version);
+    } else {
+        error_detail(err,
+                     "Both are at migration %d, but the functions differ: the database has %.16s, "
+                     "this build %.16s.",
+                     version, digest, expected_digest);
+    }
+    return error_hint(err, "Run holdfast migrate with this build, or start the build that migrated "
+                           "the database.");
+}
