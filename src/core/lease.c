@@ -1,0 +1,61 @@
+#include "core/lease.h"
+
+/* Three pings fit into a TTL, so that one lost or slow answer costs nothing. */
+enum { PINGS_PER_TTL = 3, MARGIN_DIVISOR = 10 };
+
+void lease_init(struct lease *lease, int64_t ttl_us)
+{
+    *lease = (struct lease){.ttl_us = ttl_us, .margin_us = ttl_us / MARGIN_DIVISOR};
+}
+
+void lease_taken(struct lease *lease, int64_t sent_us, int64_t now_us)
+{
+    lease->trusted_until_us = sent_us + lease->ttl_us - lease->margin_us;
+    lease->sent_us = 0;
+    lease->next_us = now_us + lease->ttl_us / PINGS_PER_TTL;
+}
+
+void lease_lost(struct lease *lease)
+{
+    lease->trusted_until_us = 0;
+    lease->sent_us = 0;
+    lease->next_us = 0;
+}
+
+bool lease_ping_due(const struct lease *lease, int64_t now_us)
+{
+    return lease->trusted_until_us != 0 && lease->sent_us == 0 && now_us >= lease->next_us;
+}
+
+void lease_ping_sent(struct lease *lease, int64_t now_us)
+{
+    lease->sent_us = now_us;
+    lease->next_us = now_us + lease->ttl_us / PINGS_PER_TTL;
+}
+
+void lease_ping_answered(struct lease *lease)
+{
+    if (lease->trusted_until_us == 0 || lease->sent_us == 0)
+        return;
+    lease->trusted_until_us = lease->sent_us + lease->ttl_us - lease->margin_us;
+    lease->sent_us = 0;
+}
+
+bool lease_trusted(const struct lease *lease, int64_t now_us)
+{
+    return now_us < lease->trusted_until_us;
+}
+
+int64_t lease_remaining_us(const struct lease *lease, int64_t now_us)
+{
+    return lease_trusted(lease, now_us) ? lease->trusted_until_us - now_us : 0;
+}
+
+int64_t lease_next_us(const struct lease *lease)
+{
+    if (lease->trusted_until_us == 0)
+        return INT64_MAX;
+    if (lease->sent_us != 0 || lease->trusted_until_us < lease->next_us)
+        return lease->trusted_until_us;
+    return lease->next_us;
+}

@@ -1,0 +1,123 @@
+#include "core/ownership.h"
+
+#define LOSE (OWNERSHIP_DO_STOP | OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_END)
+#define DOUBT (OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ASK)
+
+static const struct ownership_edge edges[] = {
+    {OWNERSHIP_WAITING, OWNERSHIP_OPENABLE, OWNERSHIP_OPENING, OWNERSHIP_DO_OPEN,
+     "opening the partition"},
+    {OWNERSHIP_WAITING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING, OWNERSHIP_DO_DROP_UNSENT,
+     "handing over: finishing what was begun"},
+    {OWNERSHIP_WAITING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+
+    {OWNERSHIP_OPENING, OWNERSHIP_OPENED, OWNERSHIP_READING, OWNERSHIP_DO_NOTHING,
+     "partition opened"},
+    {OWNERSHIP_OPENING, OWNERSHIP_LOST, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,
+     "could not open the partition, trying again"},
+    {OWNERSHIP_OPENING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,
+     "a higher token reads the partition: asking the database"},
+    {OWNERSHIP_OPENING, OWNERSHIP_UNREADABLE, OWNERSHIP_DECLINING,
+     OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_DECLINE, "this node cannot read the partition"},
+    {OWNERSHIP_OPENING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING,
+     OWNERSHIP_DO_STOP | OWNERSHIP_DO_DROP_UNSENT, "handing over: finishing what was begun"},
+    {OWNERSHIP_OPENING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+
+    {OWNERSHIP_READING, OWNERSHIP_LOST, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,
+     "the partition was detached, opening it again"},
+    {OWNERSHIP_READING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,
+     "a higher token reads the partition: asking the database"},
+    {OWNERSHIP_READING, OWNERSHIP_UNREADABLE, OWNERSHIP_DECLINING,
+     OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_DECLINE, "this node cannot read the partition"},
+    {OWNERSHIP_READING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING,
+     OWNERSHIP_DO_STOP | OWNERSHIP_DO_DROP_UNSENT, "handing over: finishing what was begun"},
+    {OWNERSHIP_READING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+
+    {OWNERSHIP_DRAINING, OWNERSHIP_DRAINED, OWNERSHIP_SAVING, OWNERSHIP_DO_SAVE,
+     "drained, saving the last checkpoint"},
+    {OWNERSHIP_DRAINING, OWNERSHIP_OVERDUE, OWNERSHIP_KEEPING, OWNERSHIP_DO_KEEP,
+     "the move is called off"},
+    {OWNERSHIP_DRAINING, OWNERSHIP_KEPT, OWNERSHIP_WAITING, OWNERSHIP_DO_NOTHING,
+     "the database has called the move off"},
+    {OWNERSHIP_DRAINING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,
+     "a higher token reads the partition: asking the database"},
+    {OWNERSHIP_DRAINING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+
+    {OWNERSHIP_SAVING, OWNERSHIP_SAVED, OWNERSHIP_RELEASING, OWNERSHIP_DO_RELEASE,
+     "saved, handing over"},
+    {OWNERSHIP_SAVING, OWNERSHIP_OVERDUE, OWNERSHIP_KEEPING, OWNERSHIP_DO_KEEP,
+     "the move is called off"},
+    {OWNERSHIP_SAVING, OWNERSHIP_KEPT, OWNERSHIP_WAITING, OWNERSHIP_DO_NOTHING,
+     "the database has called the move off"},
+    {OWNERSHIP_SAVING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+
+    {OWNERSHIP_RELEASING, OWNERSHIP_RELEASED, OWNERSHIP_ENDED, LOSE, "handed over"},
+    {OWNERSHIP_RELEASING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+    {OWNERSHIP_RELEASING, OWNERSHIP_KEPT, OWNERSHIP_WAITING, OWNERSHIP_DO_NOTHING,
+     "nobody took it over: reading on"},
+    /* The hand-over may or may not have happened: only the next assignment tells. */
+    {OWNERSHIP_RELEASING, OWNERSHIP_UNANSWERED, OWNERSHIP_IN_DOUBT, DOUBT,
+     "no answer to the hand-over: asking the database"},
+
+    {OWNERSHIP_KEEPING, OWNERSHIP_KEPT, OWNERSHIP_WAITING, OWNERSHIP_DO_NOTHING,
+     "the partition stays, reading on"},
+    {OWNERSHIP_KEEPING, OWNERSHIP_CONFIRMED, OWNERSHIP_WAITING, OWNERSHIP_DO_NOTHING,
+     "the partition stays, reading on"},
+    {OWNERSHIP_KEEPING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+    {OWNERSHIP_KEEPING, OWNERSHIP_UNANSWERED, OWNERSHIP_IN_DOUBT, DOUBT,
+     "no answer from the database: asking again"},
+
+    {OWNERSHIP_DECLINING, OWNERSHIP_RELEASED, OWNERSHIP_ENDED, LOSE, "declined"},
+    {OWNERSHIP_DECLINING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+    {OWNERSHIP_DECLINING, OWNERSHIP_KEPT, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,
+     "nobody else can take it: trying again"},
+    {OWNERSHIP_DECLINING, OWNERSHIP_UNANSWERED, OWNERSHIP_IN_DOUBT, DOUBT,
+     "no answer from the database: asking again"},
+
+    {OWNERSHIP_IN_DOUBT, OWNERSHIP_CONFIRMED, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,
+     "the database confirms the grant: opening it again"},
+    {OWNERSHIP_IN_DOUBT, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+};
+
+const struct ownership_edge *ownership_edges(size_t *count)
+{
+    *count = sizeof edges / sizeof edges[0];
+    return edges;
+}
+
+const struct ownership_edge *ownership_step(enum ownership_state state, enum ownership_event event)
+{
+    for (size_t i = 0; i < sizeof edges / sizeof edges[0]; i++)
+        if (edges[i].from == state && edges[i].event == event)
+            return &edges[i];
+    return NULL;
+}
+
+const char *ownership_state_name(enum ownership_state state)
+{
+    static const char *const names[] = {
+        [OWNERSHIP_WAITING] = "waiting",   [OWNERSHIP_OPENING] = "opening",
+        [OWNERSHIP_READING] = "reading",   [OWNERSHIP_DRAINING] = "draining",
+        [OWNERSHIP_SAVING] = "saving",     [OWNERSHIP_RELEASING] = "releasing",
+        [OWNERSHIP_KEEPING] = "keeping",   [OWNERSHIP_DECLINING] = "declining",
+        [OWNERSHIP_IN_DOUBT] = "in doubt", [OWNERSHIP_ENDED] = "ended"};
+    return names[state];
+}
+
+const char *ownership_event_name(enum ownership_event event)
+{
+    static const char *const names[] = {[OWNERSHIP_OPENABLE] = "openable",
+                                        [OWNERSHIP_OPENED] = "opened",
+                                        [OWNERSHIP_LOST] = "lost",
+                                        [OWNERSHIP_STOLEN] = "stolen",
+                                        [OWNERSHIP_UNREADABLE] = "unreadable",
+                                        [OWNERSHIP_MOVE] = "move",
+                                        [OWNERSHIP_DRAINED] = "drained",
+                                        [OWNERSHIP_SAVED] = "saved",
+                                        [OWNERSHIP_OVERDUE] = "overdue",
+                                        [OWNERSHIP_RELEASED] = "released",
+                                        [OWNERSHIP_KEPT] = "kept",
+                                        [OWNERSHIP_CONFIRMED] = "confirmed",
+                                        [OWNERSHIP_REVOKED] = "revoked",
+                                        [OWNERSHIP_UNANSWERED] = "unanswered"};
+    return names[event];
+}
