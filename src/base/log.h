@@ -48,7 +48,8 @@ void log_failure(struct log *log, enum log_level level, const char *message,
                  const struct error *err, const struct log_field *fields);
 
 /* log_info(log, "partition opened", F_TEXT("hub", hub), F_NUMBER("token", token)) */
-#define LOG_FIELDS(...) ((const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}})
+/* The first one is there so that the list may be empty (cppcheck does not know __VA_OPT__). */
+#define LOG_FIELDS(...) ((const struct log_field[]){{.key = ""}, ##__VA_ARGS__, {.key = NULL}} + 1)
 #define log_debug(log, message, ...) log_write((log), LOG_DEBUG, (message), LOG_FIELDS(__VA_ARGS__))
 #define log_info(log, message, ...) log_write((log), LOG_INFO, (message), LOG_FIELDS(__VA_ARGS__))
 #define log_warning(log, message, ...)                                                             \
