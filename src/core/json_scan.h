@@ -18,6 +18,9 @@ enum json_kind {
 
 /* How deep objects and arrays may nest, the outermost counted. */
 #define JSON_DEPTH_MAX 64u
+/* How long the text of a number may be; without an exponent that is surely below the largest
+ * double, about 1.8e308. */
+#define JSON_NUMBER_MAX 300u
 
 /* Where the reader stands. After a failure `why` says what is wrong at `p`. */
 struct json_cursor {
@@ -41,6 +44,9 @@ bool json_scan_string(struct json_cursor *c, struct json_value *value);
 
 /* Skips blanks, then takes `wanted` if it comes next. A miss is not a failure. */
 bool json_scan_token(struct json_cursor *c, char wanted);
+
+/* Skips blanks and tells whether nothing follows. */
+bool json_scan_end(struct json_cursor *c);
 
 /* Marks the cursor as failed with a static text. Always false. */
 bool json_scan_fail(struct json_cursor *c, const char *why);
