@@ -24,6 +24,7 @@ struct parcel {
     bool touched;                           /* a row has been on the wire */
     uint32_t next_row;                      /* rows before it are accepted or refused */
     uint32_t end_row;                       /* rows from it on are not to be sent */
+    uint32_t wire_rows;                     /* rows on the wire, from next_row on */
     uint32_t refused;                       /* rows with the dead-letter office, not yet done */
     uint32_t text_n;                        /* bytes of all rows with their commas */
     size_t bytes;                           /* memory of the whole parcel */

@@ -1,0 +1,565 @@
+#include "core/lane.h"
+
+#include "base/memory.h"
+#include "core/bisect.h"
+#include "core/due.h"
+#include "core/hash.h"
+#include "core/update_body.h"
+
+#include <stdlib.h>
+#include <uthash.h>
+#include <utlist.h>
+
+/* A lane is on the list `ready`, in the heap `waiting`, or on the wire and in neither. */
+enum lane_state { LANE_IS_READY, LANE_IS_WAITING, LANE_IS_ON_THE_WIRE };
+
+struct lane {
+    UT_hash_handle hh;
+    struct lanes *lanes;
+    enum lane_state state;
+    struct lane *next, *prev; /* while ready */
+    struct due due;           /* while waiting */
+    struct parcel *parcels;   /* a list; all have rows to send or on the wire */
+    uint32_t rows;
+    uint32_t wire_rows; /* the first of them */
+    size_t body_n;      /* size of the request on the wire */
+    struct bisect bisect;
+    unsigned attempts;
+    int64_t refused_since;
+    struct slice thing;
+    char name[];
+};
+
+/* The pending parcels of one partition. Exists only while there are some. */
+struct lane_group {
+    UT_hash_handle hh;
+    const void *partition;
+    struct parcel *parcels;
+    size_t count;
+    int64_t touched;
+};
+
+struct lanes {
+    struct lane_limits limits;
+    struct lane_handlers handlers;
+    size_t body_max; /* what the destination has shown to take, up to limits.max_bytes */
+    struct lane *by_thing;
+    struct lane *ready;
+    struct due_heap waiting;
+    struct lane_group *groups;
+    struct parcel
+        *lost; /* parcels of abandoned partitions that are still out, linked as in a group */
+    struct lane_group *last_group; /* most events come from the partition of the one before */
+    struct lanes_counts counts;
+};
+
+/* --- partitions ---------------------------------------------------------------------------- */
+
+static struct lane_group *find_group(const struct lanes *lanes, const void *partition)
+{
+    if (lanes->last_group != NULL && lanes->last_group->partition == partition)
+        return lanes->last_group;
+    struct lane_group *group;
+    HASH_FIND_PTR(lanes->groups, &partition, group);
+    return group;
+}
+
+static void join_group(struct lanes *lanes, struct parcel *parcel)
+{
+    struct lane_group *group = find_group(lanes, parcel->partition);
+    if (group == NULL) {
+        group = xcalloc(1, sizeof *group);
+        group->partition = parcel->partition;
+        group->touched = INT64_MIN;
+        HASH_ADD_PTR(lanes->groups, partition, group);
+    }
+    lanes->last_group = group;
+    parcel->group = group;
+    group->count++;
+    DL_APPEND2(group->parcels, parcel, group_prev, group_next);
+}
+
+static void leave_group(struct lanes *lanes, struct parcel *parcel)
+{
+    struct lane_group *group = parcel->group;
+    DL_DELETE2(group->parcels, parcel, group_prev, group_next);
+    parcel->group = NULL;
+    if (--group->count > 0)
+        return;
+    HASH_DEL(lanes->groups, group);
+    if (lanes->last_group == group)
+        lanes->last_group = NULL;
+    free(group);
+}
+
+/* --- lanes --------------------------------------------------------------------------------- */
+
+static size_t lane_bytes(const struct lane *lane)
+{
+    return sizeof *lane + lane->thing.n;
+}
+
+static struct lane *lane_create(struct lanes *lanes, const struct lane_key *key)
+{
+    struct lane *lane = xcalloc(1, sizeof *lane + key->thing.n);
+    lane->lanes = lanes;
+    memcpy(lane->name, key->thing.p, key->thing.n);
+    lane->thing = (struct slice){lane->name, key->thing.n};
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, lanes->by_thing, lane->thing.p, lane->thing.n,
+                                (unsigned)key->hash, lane);
+    lanes->counts.lanes++;
+    lanes->counts.bytes += lane_bytes(lane);
+    return lane;
+}
+
+static void lane_free(struct lanes *lanes, struct lane *lane)
+{
+    HASH_DEL(lanes->by_thing, lane);
+    lanes->counts.lanes--;
+    lanes->counts.bytes -= lane_bytes(lane);
+    free(lane);
+}
+
+/* The only places that change a lane's state. */
+static void enter(struct lanes *lanes, struct lane *lane, enum lane_state state)
+{
+    lane->state = state;
+    if (state == LANE_IS_READY) {
+        DL_APPEND(lanes->ready, lane);
+    } else if (state == LANE_IS_WAITING) {
+        due_add(&lanes->waiting, &lane->due);
+        lanes->counts.waiting++;
+    } else {
+        lanes->counts.on_the_wire++;
+    }
+}
+
+static void depart(struct lanes *lanes, struct lane *lane)
+{
+    if (lane->state == LANE_IS_READY) {
+        DL_DELETE(lanes->ready, lane);
+    } else if (lane->state == LANE_IS_WAITING) {
+        due_remove(&lanes->waiting, &lane->due);
+        lanes->counts.waiting--;
+    } else {
+        lanes->counts.on_the_wire--;
+    }
+}
+
+struct lanes *lanes_create(const struct lane_limits *limits, const struct lane_handlers *handlers)
+{
+    struct lanes *lanes = xcalloc(1, sizeof *lanes);
+    lanes->handlers = *handlers;
+    lanes_set_limits(lanes, limits);
+    return lanes;
+}
+
+void lanes_set_limits(struct lanes *lanes, const struct lane_limits *limits)
+{
+    lanes->limits = *limits;
+    if (lanes->limits.max_rows == 0)
+        lanes->limits.max_rows = 1;
+    lanes->body_max = limits->max_bytes;
+}
+
+/* Frees the parcels of a partition. */
+static void free_list(struct parcel *parcels)
+{
+    while (parcels != NULL) {
+        struct parcel *next = parcels->group_next;
+        parcel_free(parcels);
+        parcels = next;
+    }
+}
+
+void lanes_free(struct lanes *lanes)
+{
+    struct lane *lane;
+    struct lane *next_lane;
+    struct lane_group *group;
+    struct lane_group *next_group;
+    if (lanes == NULL)
+        return;
+    HASH_ITER(hh, lanes->groups, group, next_group)
+    {
+        free_list(group->parcels);
+        HASH_DEL(lanes->groups, group);
+        free(group);
+    }
+    free_list(lanes->lost);
+    HASH_ITER(hh, lanes->by_thing, lane, next_lane)
+    {
+        lane_free(lanes, lane);
+    }
+    due_heap_free(&lanes->waiting);
+    free(lanes);
+}
+
+struct lane_key lane_key(struct slice thing)
+{
+    return (struct lane_key){thing, hash_bytes(thing)};
+}
+
+void lanes_push(struct lanes *lanes, struct slice thing, struct parcel *parcel)
+{
+    struct lane_key key = lane_key(thing);
+    lanes_push_keyed(lanes, &key, parcel);
+}
+
+void lanes_push_keyed(struct lanes *lanes, const struct lane_key *key, struct parcel *parcel)
+{
+    struct lane *lane;
+    HASH_FIND_BYHASHVALUE(hh, lanes->by_thing, key->thing.p, key->thing.n, (unsigned)key->hash,
+                          lane);
+    if (lane == NULL) {
+        lane = lane_create(lanes, key);
+        enter(lanes, lane, LANE_IS_READY);
+    }
+    parcel->lane = lane;
+    DL_APPEND(lane->parcels, parcel);
+    lane->rows += parcel->row_count;
+    join_group(lanes, parcel);
+    lanes->counts.parcels++;
+    lanes->counts.rows += parcel->row_count;
+    lanes->counts.bytes += parcel->bytes;
+}
+
+struct lane *lanes_next(struct lanes *lanes, int64_t now_us)
+{
+    for (;;) {
+        struct due *due = due_first(&lanes->waiting);
+        if (due == NULL || due->at_us > now_us)
+            return lanes->ready;
+        struct lane *lane = (struct lane *)(void *)((char *)due - offsetof(struct lane, due));
+        depart(lanes, lane);
+        enter(lanes, lane, LANE_IS_READY);
+    }
+}
+
+int64_t lanes_wakeup_at(const struct lanes *lanes)
+{
+    const struct due *due = due_first(&lanes->waiting);
+    return due == NULL ? INT64_MAX : due->at_us;
+}
+
+/* --- requests ------------------------------------------------------------------------------ */
+
+size_t lanes_body_ceiling(const struct lanes *lanes)
+{
+    size_t single = TRANSLATE_TEXT_MAX + UPDATE_BODY_FIXED;
+    return lanes->limits.max_bytes > single ? lanes->limits.max_bytes : single;
+}
+
+uint32_t lane_take(struct lane *lane, struct buffer *body)
+{
+    struct lanes *lanes = lane->lanes;
+    uint32_t allowed = bisect_allowed(&lane->bisect);
+    if (allowed > lanes->limits.max_rows)
+        allowed = lanes->limits.max_rows;
+    update_body_begin(body);
+    uint32_t taken = 0;
+    for (struct parcel *parcel = lane->parcels; parcel != NULL; parcel = parcel->next) {
+        uint32_t n = update_body_rows(body, parcel, allowed - taken, lanes->body_max);
+        if (n == 0)
+            break;
+        parcel->wire_rows = n;
+        parcel->touched = true;
+        if (parcel->sequence > parcel->group->touched)
+            parcel->group->touched = parcel->sequence;
+        taken += n;
+        if (taken == allowed || parcel->next_row + n < parcel->end_row)
+            break;
+    }
+    update_body_end(body);
+    lane->wire_rows = taken;
+    lane->body_n = body->n;
+    depart(lanes, lane);
+    enter(lanes, lane, LANE_IS_ON_THE_WIRE);
+    return taken;
+}
+
+/* --- answers ------------------------------------------------------------------------------- */
+
+static void release(struct lanes *lanes, struct parcel *parcel)
+{
+    if (parcel->dropped)
+        DL_DELETE2(lanes->lost, parcel, group_prev, group_next);
+    lanes->counts.parcels--;
+    lanes->counts.bytes -= parcel->bytes;
+    parcel_free(parcel);
+}
+
+/* The parcel has no open row left: tells its partition, if it still has one. */
+static void finish(struct lanes *lanes, struct parcel *parcel)
+{
+    if (!parcel->dropped) {
+        leave_group(lanes, parcel);
+        lanes->handlers.completed(lanes->handlers.ctx, parcel);
+    }
+    release(lanes, parcel);
+}
+
+/* Takes the parcel, none of whose rows is to be sent any more, out of its lane. */
+static void leave_lane(struct parcel *parcel)
+{
+    DL_DELETE(parcel->lane->parcels, parcel);
+    parcel->lane = NULL;
+}
+
+/* The first n rows of the lane are done with. Parcels that are complete go to the list. */
+static void pass_rows(struct lane *lane, uint32_t n, struct parcel **complete)
+{
+    lane->rows -= n;
+    lane->lanes->counts.rows -= n;
+    while (n > 0) {
+        struct parcel *parcel = lane->parcels;
+        uint32_t left = parcel->end_row - parcel->next_row;
+        uint32_t passed = left < n ? left : n;
+        parcel->next_row += passed;
+        parcel->wire_rows = 0;
+        n -= passed;
+        if (passed < left)
+            break;
+        leave_lane(parcel);
+        if (parcel->refused == 0)
+            DL_APPEND(*complete, parcel);
+    }
+}
+
+/* The parcel's rows from `from` on are not to be sent. */
+static void cut_rows(struct parcel *parcel, uint32_t from)
+{
+    struct lane *lane = parcel->lane;
+    uint32_t horizon = bisect_horizon(&lane->bisect);
+    uint32_t position = 0;
+    for (const struct parcel *p = lane->parcels; p != parcel && position < horizon; p = p->next)
+        position += p->end_row - p->next_row;
+    uint32_t n = parcel->end_row - from;
+    bisect_removed(&lane->bisect, position + (from - parcel->next_row), n);
+    parcel->end_row = from;
+    lane->rows -= n;
+    lane->lanes->counts.rows -= n;
+}
+
+/* Takes a parcel with nothing on the wire out of its lane, and frees it unless a refused row of it
+ * is still out. */
+static void remove_parcel(struct lanes *lanes, struct parcel *parcel)
+{
+    cut_rows(parcel, parcel->next_row);
+    leave_lane(parcel);
+    if (parcel->refused == 0)
+        release(lanes, parcel);
+}
+
+/* The rows on the wire are still to be delivered, except those that nobody waits for. */
+static void keep_rows(struct lane *lane)
+{
+    struct parcel *parcel = lane->parcels;
+    while (parcel != NULL && parcel->wire_rows > 0) {
+        struct parcel *next = parcel->next;
+        parcel->wire_rows = 0;
+        if (parcel->dropped)
+            remove_parcel(lane->lanes, parcel);
+        parcel = next;
+    }
+}
+
+/* A 413 halves what all lanes send, since it is the way that is narrow; every large body that is
+ * accepted widens it a little. */
+static void learn_size(struct lanes *lanes, const struct lane *lane, bool accepted)
+{
+    if (!accepted)
+        lanes->body_max = lane->body_n / 2;
+    else if (lane->body_n > lanes->body_max / 2 && lanes->body_max < lanes->limits.max_bytes)
+        lanes->body_max += lanes->body_max / 256 + 1;
+}
+
+/* Where the lane stands after an answer; frees it if nothing is left. */
+static void settle(struct lanes *lanes, struct lane *lane, bool later, int64_t retry_at_us,
+                   int64_t now_us)
+{
+    depart(lanes, lane);
+    if (lane->rows == 0) {
+        lane_free(lanes, lane);
+    } else if (later && retry_at_us > now_us) {
+        lane->due.at_us = retry_at_us;
+        enter(lanes, lane, LANE_IS_WAITING);
+    } else {
+        enter(lanes, lane, LANE_IS_READY);
+    }
+}
+
+static void again(struct lane *lane, uint32_t n, bool unproven, int64_t now_us)
+{
+    lane->attempts++;
+    if (!unproven)
+        lane->refused_since = 0;
+    else if (lane->refused_since == 0)
+        lane->refused_since = now_us;
+    bisect_again(&lane->bisect, n);
+    keep_rows(lane);
+}
+
+static void accepted(struct lane *lane, uint32_t n, struct parcel **complete)
+{
+    lane->attempts = 0;
+    lane->refused_since = 0;
+    learn_size(lane->lanes, lane, true);
+    bisect_accepted(&lane->bisect, n);
+    pass_rows(lane, n, complete);
+}
+
+/* The n rows are too large or to blame. Returns the parcel of a row that is to blame alone. */
+static struct parcel *narrow(struct lane *lane, uint32_t n, bool too_large,
+                             struct parcel **complete)
+{
+    lane->attempts = 0;
+    lane->refused_since = 0;
+    if (n > 1) {
+        if (too_large) {
+            learn_size(lane->lanes, lane, false);
+            bisect_split(&lane->bisect, n);
+        } else {
+            (void)bisect_refused(&lane->bisect, n);
+        }
+        keep_rows(lane);
+        return NULL;
+    }
+    (void)bisect_refused(&lane->bisect, n);
+    struct parcel *parcel = lane->parcels;
+    if (!parcel->dropped)
+        parcel->refused++;
+    pass_rows(lane, 1, complete);
+    return parcel->dropped ? NULL : parcel;
+}
+
+void lane_answer(struct lanes *lanes, struct lane *lane, enum lane_verdict verdict,
+                 int64_t retry_at_us, const char *detail, int64_t now_us)
+{
+    struct parcel *complete = NULL;
+    struct parcel *refused = NULL;
+    uint32_t row = 0;
+    uint32_t n = lane->wire_rows;
+    bool too_large = verdict == LANE_SPLIT;
+    lane->wire_rows = 0;
+    switch (verdict) {
+    case LANE_ACCEPTED:
+        accepted(lane, n, &complete);
+        break;
+    case LANE_RETRY:
+    case LANE_UNPROVEN:
+        again(lane, n, verdict == LANE_UNPROVEN, now_us);
+        break;
+    case LANE_SPLIT:
+    case LANE_SUSPECT:
+        row = lane->parcels->next_row;
+        refused = narrow(lane, n, too_large, &complete);
+        break;
+    }
+    settle(lanes, lane, verdict != LANE_ACCEPTED && verdict != LANE_SUSPECT, retry_at_us, now_us);
+    if (refused != NULL)
+        lanes->handlers.refused(lanes->handlers.ctx, refused, row,
+                                too_large ? "too_large" : "refused", detail ? detail : "");
+    while (complete != NULL) {
+        struct parcel *parcel = complete;
+        DL_DELETE(complete, parcel);
+        finish(lanes, parcel);
+    }
+}
+
+void lanes_row_done(struct lanes *lanes, struct parcel *parcel)
+{
+    parcel->refused--;
+    if (parcel->refused == 0 && parcel->lane == NULL)
+        finish(lanes, parcel);
+}
+
+/* --- one lane ------------------------------------------------------------------------------ */
+
+struct slice lane_thing(const struct lane *lane)
+{
+    return lane->thing;
+}
+
+unsigned lane_attempts(const struct lane *lane)
+{
+    return lane->attempts;
+}
+
+int64_t lane_refused_since(const struct lane *lane)
+{
+    return lane->refused_since;
+}
+
+/* --- partitions given up or lost ----------------------------------------------------------- */
+
+int64_t lanes_touched(const struct lanes *lanes, const void *partition)
+{
+    const struct lane_group *group = find_group(lanes, partition);
+    return group == NULL ? INT64_MIN : group->touched;
+}
+
+size_t lanes_pending(const struct lanes *lanes, const void *partition)
+{
+    const struct lane_group *group = find_group(lanes, partition);
+    return group == NULL ? 0 : group->count;
+}
+
+/* Frees a lane that has been emptied; one with a request on the wire has rows. */
+static void close_if_empty(struct lanes *lanes, struct lane *lane)
+{
+    if (lane->rows > 0)
+        return;
+    depart(lanes, lane);
+    lane_free(lanes, lane);
+}
+
+size_t lanes_drop(struct lanes *lanes, const void *partition, int64_t above_sequence)
+{
+    struct lane_group *group = find_group(lanes, partition);
+    size_t dropped = 0;
+    struct parcel *next;
+    for (struct parcel *parcel = group ? group->parcels : NULL; parcel != NULL; parcel = next) {
+        next = parcel->group_next;
+        if (parcel->touched || parcel->sequence <= above_sequence)
+            continue;
+        struct lane *lane = parcel->lane;
+        leave_group(lanes, parcel);
+        remove_parcel(lanes, parcel);
+        close_if_empty(lanes, lane);
+        dropped++;
+    }
+    return dropped;
+}
+
+static void abandon(struct lanes *lanes, struct parcel *parcel)
+{
+    struct lane *lane = parcel->lane;
+    leave_group(lanes, parcel);
+    parcel->dropped = true;
+    parcel->partition = NULL;
+    DL_APPEND2(lanes->lost, parcel, group_prev, group_next);
+    if (lane == NULL)
+        return;
+    if (parcel->wire_rows > 0) {
+        cut_rows(parcel, parcel->next_row + parcel->wire_rows);
+    } else {
+        remove_parcel(lanes, parcel);
+        close_if_empty(lanes, lane);
+    }
+}
+
+void lanes_abandon(struct lanes *lanes, const void *partition)
+{
+    struct lane_group *group = find_group(lanes, partition);
+    struct parcel *next;
+    for (struct parcel *parcel = group ? group->parcels : NULL; parcel != NULL; parcel = next) {
+        next = parcel->group_next;
+        abandon(lanes, parcel);
+    }
+}
+
+struct lanes_counts lanes_counts(const struct lanes *lanes)
+{
+    return lanes->counts;
+}
