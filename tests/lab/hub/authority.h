@@ -1,0 +1,37 @@
+#pragma once
+#include "base/buffer.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Who may do what: shared access signatures, and the grants that one connection has earned with
+ * them. An audience like sb://host:port/hub/ConsumerGroups/x/Partitions/0 counts by its path. */
+
+struct grant {
+    char *path; /* lower case, no scheme and host, no slash at the ends; "" is the namespace */
+    int64_t expires_s;
+    struct grant *next;
+};
+
+struct authority {
+    struct grant *grants;
+};
+
+struct policy {
+    const char *name;
+    const char *key; /* the HMAC key is these characters, not what they decode to */
+};
+
+/* Checks a token for an audience. Without a key in the policy every token passes and never
+ * expires. False with the service's words in *why. */
+bool authority_check(const struct policy *policy, struct slice token, struct slice audience,
+                     int64_t now_s, int64_t *expires_s, const char **why);
+
+/* Remembers that the audience was granted; replaces the grant of the same path. */
+void authority_grant(struct authority *authority, struct slice audience, int64_t expires_s);
+
+/* Whether a grant covers this path: the same, or one above it, and not expired. */
+bool authority_allows(const struct authority *authority, const char *path, int64_t now_s);
+
+void authority_free(struct authority *authority);

@@ -1,0 +1,339 @@
+#include "hub/control.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "hub/connection.h"
+#include "hub/control_log.h"
+#include "hub/reader.h"
+#include "hub/wire.h"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { REQUEST_CEILING = 4 << 20 };
+
+struct control {
+    struct hub *hub;
+    struct generator *generator;
+    struct replay *replay;
+    struct evhttp *http;
+    struct event *stall_over;
+};
+
+static void reply(struct evhttp_request *request, int code, struct json_object *root)
+{
+    struct evbuffer *out = evbuffer_new();
+    if (out == NULL)
+        abort();
+    evbuffer_add_printf(out, "%s\n", json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+                      "application/json");
+    evhttp_send_reply(request, code, NULL, out);
+    evbuffer_free(out);
+    json_object_put(root);
+}
+
+static void reply_error(struct evhttp_request *request, const struct error *err)
+{
+    struct json_object *root = json_object_new_object();
+    json_object_object_add(root, "error", json_object_new_string(err->message));
+    reply(request, HTTP_BADREQUEST, root);
+}
+
+static struct json_object *member(struct json_object *root, const char *name)
+{
+    return json_object_object_get(root, name);
+}
+
+static int64_t get_int(struct json_object *root, const char *name, int64_t otherwise)
+{
+    struct json_object *m = member(root, name);
+    return m ? json_object_get_int64(m) : otherwise;
+}
+
+static double get_double(struct json_object *root, const char *name, double otherwise)
+{
+    struct json_object *m = member(root, name);
+    return m ? json_object_get_double(m) : otherwise;
+}
+
+static const char *get_text(struct json_object *root, const char *name, const char *otherwise)
+{
+    struct json_object *m = member(root, name);
+    return m ? json_object_get_string(m) : otherwise;
+}
+
+static bool do_generate(struct control *c, struct json_object *body, struct json_object *out,
+                        struct error *err)
+{
+    (void)out;
+    struct generator_options options = {
+        .devices = get_int(body, "devices", 200),
+        .prefix = get_text(body, "prefix", "device-"),
+        .properties = get_int(body, "properties", 8),
+        .rate = get_double(body, "rate", 2000),
+        .events = get_int(body, "events", 0),
+        .seconds = get_double(body, "seconds", 0),
+        .preload = json_object_get_boolean(member(body, "preload")),
+    };
+    return generator_start(c->generator, &options, err);
+}
+
+static bool do_replay(struct control *c, struct json_object *body, struct json_object *out,
+                      struct error *err)
+{
+    (void)out;
+    const char *dir = get_text(body, "dir", NULL);
+    double rate = get_double(body, "rate", 0);
+    if (dir == NULL || rate < 0)
+        return error_set(err, "a folder \"dir\" is needed, and \"rate\" must not be negative");
+    return replay_start(c->replay, dir, rate, err);
+}
+
+static bool do_stop(struct control *c, struct json_object *body, struct json_object *out,
+                    struct error *err)
+{
+    (void)body;
+    (void)err;
+    generator_stop(c->generator);
+    replay_stop(c->replay);
+    json_object_object_add(out, "emitted", json_object_new_int64(hub_emitted(c->hub)));
+    return true;
+}
+
+/* An application-properties section; each value as the text that JSON shows. */
+static void put_application(struct buffer *out, struct json_object *properties)
+{
+    uint32_t count = 0;
+    wire_put_descriptor(out, 0x74);
+    size_t map = wire_begin_map(out);
+    json_object_object_foreach(properties, name, value)
+    {
+        wire_put_string(out, slice_from(name));
+        wire_put_string(out, slice_from(value ? json_object_get_string(value) : ""));
+        count += 2;
+    }
+    wire_end(out, map, count);
+}
+
+static bool do_send(struct control *c, struct json_object *body, struct json_object *out,
+                    struct error *err)
+{
+    struct json_object *raw = member(body, "raw");
+    struct json_object *json = member(body, "body");
+    struct json_object *properties = member(body, "properties");
+    int64_t partition = get_int(body, "partition", -1);
+    const char *device = get_text(body, "device", NULL);
+    if (device == NULL || (raw == NULL) == (json == NULL))
+        return error_set(err, "a \"device\" and either \"body\" or \"raw\" are needed");
+    if (partition >= c->hub->options.partitions)
+        return error_set(err, "there is no partition %lld", (long long)partition);
+    struct buffer application;
+    buffer_init(&application, HUB_MESSAGE_MAX);
+    if (json_object_is_type(properties, json_type_object))
+        put_application(&application, properties);
+    struct device *known = devices_get(c->hub->devices, slice_from(device));
+    struct telemetry telemetry = {
+        .device = slice_from(device),
+        .module = slice_from(get_text(body, "module", NULL)),
+        .generation = slice_from(known->generation),
+        .body =
+            slice_from(raw ? json_object_get_string(raw)
+                           : json_object_to_json_string_ext(
+                                 json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)),
+        .application = buffer_slice(&application),
+    };
+    int64_t count = get_int(body, "count", 1);
+    for (int64_t i = 0; i < count; i++)
+        hub_append_telemetry(c->hub, (int)partition, &telemetry);
+    buffer_free(&application);
+    hub_appended(c->hub);
+    json_object_object_add(out, "sent", json_object_new_int64(count));
+    return true;
+}
+
+static bool detach_readers(struct control *c, struct json_object *body, struct error *err)
+{
+    const char *id = get_text(body, "partition", "");
+    const char *condition = get_text(body, "condition", "amqp:link:detach-forced");
+    const char *text = get_text(body, "description", "The link was force detached by the broker.");
+    struct partition *p = hub_partition(c->hub, slice_from(id));
+    if (p == NULL)
+        return error_set(err, "there is no partition \"%s\"", id);
+    while (p->readers != NULL)
+        reader_close(p->readers, condition, text);
+    return true;
+}
+
+static void on_stall_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct control *c = arg;
+    connection_schedule_all(c->hub);
+}
+
+static void stall(struct control *c, double seconds)
+{
+    int64_t us = (int64_t)(seconds * 1e6);
+    struct timeval wait = {us / SECOND_US, us % SECOND_US + 1000};
+    c->hub->stall_till = clock_now_us() + us;
+    (void)evtimer_add(c->stall_over, &wait);
+}
+
+static bool do_fault(struct control *c, struct json_object *body, struct json_object *out,
+                     struct error *err)
+{
+    (void)out;
+    const char *kind = get_text(body, "kind", "");
+    double seconds = get_double(body, "seconds", 1);
+    if (seconds < 0 || seconds > 86400)
+        return error_set(err, "\"seconds\" must be between 0 and 86400");
+    if (strcmp(kind, "drop_connections") == 0)
+        connection_drop_all(c->hub);
+    else if (strcmp(kind, "detach") == 0)
+        return detach_readers(c, body, err);
+    else if (strcmp(kind, "refuse") == 0)
+        c->hub->refuse_till = clock_now_us() + (int64_t)(seconds * 1e6);
+    else if (strcmp(kind, "stall") == 0)
+        stall(c, seconds);
+    else
+        return error_set(err, "there is no fault \"%s\"", kind);
+    return true;
+}
+
+static struct json_object *readers_state(const struct partition *p)
+{
+    struct json_object *readers = json_object_new_array();
+    const struct reader *r;
+    DL_FOREACH(p->readers, r)
+    {
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "name", json_object_new_string(r->name));
+        json_object_object_add(o, "consumer_group", json_object_new_string(r->group));
+        json_object_object_add(o, "epoch", r->has_epoch ? json_object_new_int64(r->epoch) : NULL);
+        json_object_object_add(o, "credit", json_object_new_int(pn_link_credit(r->link)));
+        json_object_object_add(o, "position", json_object_new_int64(r->position));
+        json_object_array_add(readers, o);
+    }
+    return readers;
+}
+
+static struct json_object *partitions_state(const struct hub *hub)
+{
+    struct json_object *partitions = json_object_new_array();
+    for (int i = 0; i < hub->options.partitions; i++) {
+        const struct partition *p = &hub->partitions[i];
+        struct json_object *o = json_object_new_object();
+        json_object_object_add(o, "id", json_object_new_string(p->id));
+        json_object_object_add(o, "begin", json_object_new_int64(partition_log_begin(p->log)));
+        json_object_object_add(o, "last", json_object_new_int64(partition_log_next(p->log) - 1));
+        json_object_object_add(o, "sent", json_object_new_int64(p->sent));
+        json_object_object_add(o, "receivers", readers_state(p));
+        json_object_array_add(partitions, o);
+    }
+    return partitions;
+}
+
+static bool do_state(struct control *c, struct json_object *body, struct json_object *out,
+                     struct error *err)
+{
+    (void)body;
+    (void)err;
+    const struct hub *hub = c->hub;
+    int connections;
+    const struct connection *connection;
+    DL_COUNT(hub->connections, connection, connections);
+    bool running = generator_running(c->generator) || replay_running(c->replay);
+    json_object_object_add(out, "emitted", json_object_new_int64(hub_emitted(hub)));
+    json_object_object_add(out, "running", json_object_new_boolean(running));
+    json_object_object_add(out, "skipped", json_object_new_int64(replay_skipped(c->replay)));
+    json_object_object_add(out, "connections", json_object_new_int(connections));
+    json_object_object_add(out, "connected", json_object_new_int64(hub->connected));
+    json_object_object_add(out, "stolen", json_object_new_int64(hub->stolen));
+    json_object_object_add(out, "cpu_us", json_object_new_int64(clock_cpu_us()));
+    json_object_object_add(out, "partitions", partitions_state(hub));
+    return true;
+}
+
+static struct json_object *read_body(struct evhttp_request *request)
+{
+    struct evbuffer *in = evhttp_request_get_input_buffer(request);
+    size_t n = evbuffer_get_length(in);
+    if (n == 0)
+        return json_object_new_object();
+    char *text = xstrndup((const char *)evbuffer_pullup(in, -1), n);
+    struct json_object *body = json_tokener_parse(text);
+    free(text);
+    if (json_object_is_type(body, json_type_object))
+        return body;
+    json_object_put(body);
+    return NULL;
+}
+
+static void on_request(struct evhttp_request *request, void *arg)
+{
+    static const struct {
+        const char *path;
+        enum evhttp_cmd_type method;
+        bool (*run)(struct control *c, struct json_object *body, struct json_object *out,
+                    struct error *err);
+    } routes[] = {
+        {"/generate", EVHTTP_REQ_POST, do_generate}, {"/replay", EVHTTP_REQ_POST, do_replay},
+        {"/stop", EVHTTP_REQ_POST, do_stop},         {"/send", EVHTTP_REQ_POST, do_send},
+        {"/fault", EVHTTP_REQ_POST, do_fault},       {"/state", EVHTTP_REQ_GET, do_state},
+    };
+    struct control *c = arg;
+    const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+    enum evhttp_cmd_type method = evhttp_request_get_command(request);
+    if (strcmp(path, "/log") == 0 && method == EVHTTP_REQ_GET) {
+        control_log_send(c->hub, request);
+        return;
+    }
+    struct error err = {0};
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        if (strcmp(path, routes[i].path) != 0 || method != routes[i].method)
+            continue;
+        struct json_object *body = read_body(request);
+        struct json_object *out = json_object_new_object();
+        bool ok = body ? routes[i].run(c, body, out, &err)
+                       : error_set(&err, "the body is no JSON object");
+        json_object_put(body);
+        if (ok) {
+            reply(request, HTTP_OK, out);
+        } else {
+            json_object_put(out);
+            reply_error(request, &err);
+        }
+        return;
+    }
+    error_set(&err, "there is no such endpoint: %s", path);
+    reply_error(request, &err);
+}
+
+struct control *control_open(struct hub *hub, struct generator *generator, struct replay *replay,
+                             evutil_socket_t listener)
+{
+    struct control *c = xcalloc(1, sizeof *c);
+    c->hub = hub;
+    c->generator = generator;
+    c->replay = replay;
+    c->http = evhttp_new(hub->loop);
+    c->stall_over = evtimer_new(hub->loop, on_stall_over, c);
+    if (c->http == NULL || c->stall_over == NULL || evhttp_accept_socket(c->http, listener) != 0)
+        abort();
+    evhttp_set_max_body_size(c->http, REQUEST_CEILING);
+    evhttp_set_gencb(c->http, on_request, c);
+    return c;
+}
+
+void control_close(struct control *c)
+{
+    evhttp_free(c->http);
+    event_free(c->stall_over);
+    free(c);
+}

@@ -1,0 +1,78 @@
+#pragma once
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "hub/devices.h"
+#include "hub/message.h"
+#include "hub/partition_log.h"
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct connection;
+struct reader;
+
+struct hub_options {
+    const char *name;
+    int partitions;
+    const char *data;     /* folder; NULL: memory only */
+    const char *key_name; /* the policy whose tokens are accepted */
+    const char *key;      /* NULL: every token is accepted, and none is needed */
+    int64_t retain;       /* events per partition; 0: all */
+};
+
+struct partition {
+    int index;
+    char id[12];
+    struct partition_log *log;
+    struct reader *readers; /* attached now; see reader.h */
+    int64_t sent;           /* events sent to readers since the start of the process */
+};
+
+/* The hub: its logs, who is attached, and its counters. One per process; everything that runs on
+ * the loop hangs off it. */
+struct hub {
+    struct hub_options options;
+    struct event_base *loop; /* borrowed */
+    struct log *log;         /* borrowed */
+    struct partition *partitions;
+    struct devices *devices;
+    struct connection *connections;
+    struct buffer scratch; /* the message being encoded */
+    char instance[33];     /* names this life of the process in container ids and errors */
+    int64_t created_ms;
+    int64_t stolen;      /* links closed because an epoch won */
+    int64_t connected;   /* connections accepted so far */
+    int64_t refuse_till; /* clock_now_us until which new connections are closed at once */
+    int64_t stall_till;  /* clock_now_us until which no event is sent */
+    bool broken;         /* a log cannot be written: the process ends */
+    int next_partition;  /* for publishers that do not choose one */
+};
+
+/* Opens the logs. NULL and err if the data folder cannot be used or belongs to another hub. */
+struct hub *hub_open(const struct hub_options *options, struct event_base *loop, struct log *log,
+                     struct error *err);
+/* The connections must be gone. */
+void hub_close(struct hub *hub);
+
+/* Appends one event to its device's partition, or to `partition` if that is not negative. */
+void hub_append_telemetry(struct hub *hub, int partition, const struct telemetry *telemetry);
+
+/* Appends what a client sent. False when the message is too large. */
+bool hub_append_sent(struct hub *hub, int partition, const struct message *message);
+
+/* To be called after a run of appends: flushes the logs, and has the readers served soon. */
+void hub_appended(struct hub *hub);
+
+/* Events ever written to the logs. */
+int64_t hub_emitted(const struct hub *hub);
+
+/* The partition with this id (text of a number); NULL if there is none. */
+struct partition *hub_partition(struct hub *hub, struct slice id);
+
+/* Appends what the service adds to the text of every error, for the support to search for. */
+void hub_put_tracking(struct hub *hub, struct buffer *text, const struct partition *partition,
+                      const char *group);
+
+#define HUB_MESSAGE_MAX ((size_t)1 << 20)

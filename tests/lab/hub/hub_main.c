@@ -1,0 +1,275 @@
+#include "base/clock.h"
+#include "base/memory.h"
+#include "hub/connection.h"
+#include "hub/control.h"
+#include "lab.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static const char help[] =
+    "usage: holdfast-lab hub [options]\n"
+    "An Event Hubs-compatible endpoint on a loopback port.\n\n"
+    "  --port N          AMQP port; 0, the default, picks a free one\n"
+    "  --control-port N  HTTP port for /generate, /state, ...; 0 picks a free one\n"
+    "  --hub NAME        the hub's name (telemetry)\n"
+    "  --partitions N    how many (8)\n"
+    "  --data DIR        keep the logs there over a restart\n"
+    "  --key-name NAME   the policy that tokens must be signed with (holdfast)\n"
+    "  --key-file FILE   its key; without it every token is accepted, and none is needed\n"
+    "  --retain EVENTS   forget the oldest events of a partition beyond this number\n"
+    "  --exit-with-parent\n"
+    "  --verbose         log every attach and refusal\n";
+
+struct arguments {
+    struct hub_options hub;
+    long port;
+    long control_port;
+    char *key;
+    bool verbose;
+};
+
+struct server {
+    struct hub *hub;
+    struct generator *generator;
+    struct replay *replay;
+    struct control *control;
+    struct evconnlistener *listener;
+    struct event *tick;
+    struct event *signals[2];
+};
+
+static bool parse_long(const char *text, long least, long most, long *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtol(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0' && *value >= least && *value <= most;
+}
+
+static char *read_key(const char *path)
+{
+    char text[1024];
+    FILE *file = fopen(path, "re");
+    char *key = file && fgets(text, sizeof text, file) ? text : NULL;
+    if (file != NULL)
+        (void)fclose(file);
+    if (key == NULL) {
+        fprintf(stderr, "holdfast-lab hub: cannot read the key from %s\n", path);
+        return NULL;
+    }
+    key[strcspn(key, "\r\n")] = '\0';
+    return xstrdup(key);
+}
+
+static bool set_option(struct arguments *a, int option, const char *value)
+{
+    long number = 0;
+    switch (option) {
+    case 'p':
+        return parse_long(value, 0, 65535, &a->port);
+    case 'c':
+        return parse_long(value, 0, 65535, &a->control_port);
+    case 'h':
+        a->hub.name = value;
+        return *value != '\0' && strchr(value, '/') == NULL;
+    case 'n':
+        a->hub.partitions = parse_long(value, 1, 2048, &number) ? (int)number : 0;
+        return a->hub.partitions > 0;
+    case 'd':
+        a->hub.data = value;
+        return true;
+    case 'k':
+        a->hub.key_name = value;
+        return true;
+    case 'f':
+        free(a->key);
+        a->hub.key = a->key = read_key(value);
+        return a->key != NULL;
+    case 'r':
+        a->hub.retain = parse_long(value, 1, LONG_MAX, &number) ? number : 0;
+        return a->hub.retain > 0;
+    case 'e':
+        return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+    case 'v':
+        a->verbose = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* -1: go on; else the exit status. */
+static int parse_arguments(int argc, char **argv, struct arguments *a)
+{
+    static const struct option options[] = {
+        {"port", required_argument, NULL, 'p'},
+        {"control-port", required_argument, NULL, 'c'},
+        {"hub", required_argument, NULL, 'h'},
+        {"partitions", required_argument, NULL, 'n'},
+        {"data", required_argument, NULL, 'd'},
+        {"key-name", required_argument, NULL, 'k'},
+        {"key-file", required_argument, NULL, 'f'},
+        {"retain", required_argument, NULL, 'r'},
+        {"exit-with-parent", no_argument, NULL, 'e'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, '?'},
+        {NULL, 0, NULL, 0},
+    };
+    *a = (struct arguments){.hub = {.name = "telemetry", .partitions = 8, .key_name = "holdfast"}};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == '?' && optopt == 0 && strcmp(argv[optind - 1], "--help") == 0) {
+            fputs(help, stdout);
+            return 0;
+        }
+        if (!set_option(a, option, optarg)) {
+            fprintf(stderr, "holdfast-lab hub: bad option: %s\n\n%s", argv[optind - 1], help);
+            return 2;
+        }
+    }
+    return -1;
+}
+
+/* A listening loopback socket; *port 0 becomes the one that was picked. */
+static evutil_socket_t listen_on(long *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
+    socklen_t n = sizeof address;
+    int on = 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 128) == 0 &&
+        getsockname(fd, (struct sockaddr *)&address, &n) == 0) {
+        *port = ntohs(address.sin_port);
+        return fd;
+    }
+    fprintf(stderr, "holdfast-lab hub: cannot listen on port %ld: %s\n", *port, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from,
+                      int from_n, void *arg)
+{
+    (void)listener;
+    (void)from;
+    (void)from_n;
+    struct hub *hub = arg;
+    if (clock_now_us() < hub->refuse_till)
+        close(fd);
+    else
+        connection_accept(hub, fd);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    connection_tick_all(arg);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    event_base_loopbreak(arg);
+}
+
+static void server_open(struct server *s, struct event_base *loop, int amqp_fd, int control_fd)
+{
+    static const struct timeval second = {1, 0};
+    static const int numbers[] = {SIGTERM, SIGINT};
+    s->generator = generator_open(s->hub);
+    s->replay = replay_open(s->hub);
+    s->control = control_open(s->hub, s->generator, s->replay, control_fd);
+    s->listener = evconnlistener_new(loop, on_accept, s->hub,
+                                     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, amqp_fd);
+    s->tick = event_new(loop, -1, EV_PERSIST, on_tick, s->hub);
+    if (s->listener == NULL || s->tick == NULL)
+        abort();
+    (void)event_add(s->tick, &second);
+    for (int i = 0; i < 2; i++) {
+        s->signals[i] = evsignal_new(loop, numbers[i], on_signal, loop);
+        if (s->signals[i] == NULL)
+            abort();
+        (void)event_add(s->signals[i], NULL);
+    }
+}
+
+static void server_close(struct server *s)
+{
+    for (int i = 0; i < 2; i++)
+        event_free(s->signals[i]);
+    event_free(s->tick);
+    evconnlistener_free(s->listener);
+    control_close(s->control);
+    replay_close(s->replay);
+    generator_close(s->generator);
+    connection_drop_all(s->hub);
+    hub_close(s->hub);
+}
+
+static int serve(const struct arguments *a, struct event_base *loop, struct log *log)
+{
+    struct error err = {0};
+    struct server server = {0};
+    long port = a->port;
+    long control_port = a->control_port;
+    server.hub = hub_open(&a->hub, loop, log, &err);
+    if (server.hub == NULL) {
+        log_error(log, "cannot start", &err);
+        return 1;
+    }
+    int amqp_fd = listen_on(&port);
+    int control_fd = amqp_fd < 0 ? -1 : listen_on(&control_port);
+    if (control_fd < 0) {
+        if (amqp_fd >= 0)
+            close(amqp_fd);
+        hub_close(server.hub);
+        return 1;
+    }
+    server_open(&server, loop, amqp_fd, control_fd);
+    printf("{\"amqp_port\":%ld,\"control_port\":%ld}\n", port, control_port);
+    (void)fflush(stdout);
+    int status = event_base_dispatch(loop) < 0 || server.hub->broken ? 1 : 0;
+    server_close(&server);
+    return status;
+}
+
+int lab_hub_main(int argc, char **argv)
+{
+    struct arguments arguments;
+    int status = parse_arguments(argc, argv, &arguments);
+    if (status >= 0) {
+        free(arguments.key);
+        return status;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    struct log *log = log_open(stderr, LOG_LOGFMT, arguments.verbose ? LOG_DEBUG : LOG_INFO, "hub");
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        abort();
+    (void)event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+    struct event_base *loop = event_base_new_with_config(config);
+    event_config_free(config);
+    if (loop == NULL)
+        abort();
+    status = serve(&arguments, loop, log);
+    event_base_free(loop);
+    log_close(log);
+    free(arguments.key);
+    return status;
+}
