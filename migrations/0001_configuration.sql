@@ -5,16 +5,16 @@ CREATE TABLE holdfast.setting (
     name        text COLLATE "C" PRIMARY KEY,
     value       text NOT NULL,
     kind        text NOT NULL CHECK (kind IN ('integer', 'interval')),
-    least       bigint,
-    greatest    bigint,
+    lowest      bigint,
+    highest     bigint,
     description text NOT NULL,
     updated_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE holdfast.setting IS 'Cluster-wide settings; changed by holdfast.set_setting, seen in the view settings';
-COMMENT ON COLUMN holdfast.setting.least IS 'Smallest value allowed, for integers';
-COMMENT ON COLUMN holdfast.setting.greatest IS 'Greatest value allowed, for integers';
+COMMENT ON COLUMN holdfast.setting.lowest IS 'Smallest value allowed, for integers';
+COMMENT ON COLUMN holdfast.setting.highest IS 'Greatest value allowed, for integers';
 
-INSERT INTO holdfast.setting (name, value, kind, least, greatest, description) VALUES
+INSERT INTO holdfast.setting (name, value, kind, lowest, highest, description) VALUES
     ('ttl_ms', '5000', 'integer', 1000, 600000,
      'Time to live of a node''s lease: how long a silent node keeps what it owns'),
     ('rebalance_delay_ms', '500', 'integer', 0, 600000,
@@ -129,8 +129,10 @@ CREATE TABLE holdfast.dead_letter (
                    CHECK (state IN ('kept', 'requested', 'replayed', 'discarded')),
     requested_at   timestamptz,
     claimed_by     int,
+    claimed_token  bigint,
     settled_at     timestamptz,
     CHECK (claimed_by IS NULL OR state = 'requested'),
+    CHECK ((claimed_by IS NULL) = (claimed_token IS NULL)),
     CHECK ((settled_at IS NULL) = (state IN ('kept', 'requested'))),
     UNIQUE (partition_id, generation, sequence, property)
 );
@@ -141,7 +143,8 @@ COMMENT ON COLUMN holdfast.dead_letter.attempts IS 'How often delivery was tried
 COMMENT ON COLUMN holdfast.dead_letter.node IS 'Node that gave it up';
 COMMENT ON COLUMN holdfast.dead_letter.token IS 'Token of the grant under which it was given up';
 COMMENT ON COLUMN holdfast.dead_letter.state IS 'kept; requested: to be replayed; replayed; discarded';
-COMMENT ON COLUMN holdfast.dead_letter.claimed_by IS 'Session that is replaying it';
+COMMENT ON COLUMN holdfast.dead_letter.claimed_by IS 'Session that is replaying it; the claim ends with that session';
+COMMENT ON COLUMN holdfast.dead_letter.claimed_token IS 'Token of the grant under which it is replayed; the claim ends with that grant';
 CREATE INDEX dead_letter_requested ON holdfast.dead_letter
     (partition_id, generation, sequence, dead_letter_id) WHERE state = 'requested';
 CREATE INDEX dead_letter_device ON holdfast.dead_letter (device, module);

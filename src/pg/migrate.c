@@ -170,7 +170,7 @@ static bool become_owner(struct migration *m)
     }
     return execute(m, "SET ROLE holdfast_owner; SET search_path = holdfast, pg_catalog, pg_temp;"
                       "SET client_min_messages = warning; SET synchronous_commit = on;"
-                      "SET statement_timeout = 0; SET check_function_bodies = on");
+                      "SET statement_timeout = 0");
 }
 
 static bool take_lock(struct migration *m)
@@ -328,13 +328,22 @@ static bool apply_migration(struct migration *m, const struct sql_file *file)
     return true;
 }
 
+/* Twice over, in one transaction: after the first pass every object exists, whatever the order of
+ * the files, so that the second can check the bodies of functions which use one another, and name
+ * file and line of what is wrong. */
 static bool apply_objects(struct migration *m)
 {
+    static const char *const passes[] = {"SET LOCAL check_function_bodies = off",
+                                         "SET LOCAL check_function_bodies = on"};
     const struct sql_list *list = &m->files.objects;
     bool ok = execute(m, "BEGIN; DELETE FROM holdfast.schema_object");
+    for (size_t pass = 0; ok && pass < sizeof passes / sizeof *passes; pass++) {
+        ok = execute(m, passes[pass]);
+        for (size_t i = 0; ok && i < list->count; i++)
+            ok = run_file(m, &list->file[i]);
+    }
     for (size_t i = 0; ok && i < list->count; i++)
-        ok = run_file(m, &list->file[i]) &&
-             record(m, "INSERT INTO holdfast.schema_object (path, checksum) VALUES ($1, $2)",
+        ok = record(m, "INSERT INTO holdfast.schema_object (path, checksum) VALUES ($1, $2)",
                     list->file[i].path, list->file[i].checksum, NULL);
     if (!finish(m, ok))
         return false;

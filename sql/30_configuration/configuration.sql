@@ -1,0 +1,31 @@
+-- configuration(session_key)
+-- Purpose: all that a node needs to know of the configuration, in one consistent reading.
+-- Returns: {"version": N, "destinations": [...], "fleets": [...], "hubs": [...], "settings": {...}};
+--          the members of the rows are named like the columns of the tables; raises HF002.
+-- Calls: session_of.   Tables: destination, fleet, hub, setting, version (read).
+CREATE OR REPLACE FUNCTION holdfast.configuration(session_key uuid)
+RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM holdfast.session_of(session_key);
+    -- One statement, so one snapshot: the version is that of the rows beside it.
+    RETURN (
+        SELECT jsonb_build_object(
+            'version', v.value,
+            'destinations', (SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.name), '[]')
+                               FROM holdfast.destination d),
+            'fleets', (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.name), '[]')
+                         FROM holdfast.fleet f),
+            'hubs', (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.name), '[]')
+                       FROM holdfast.hub h),
+            'settings', (SELECT jsonb_object_agg(s.name, CASE s.kind
+                                                         WHEN 'integer' THEN to_jsonb(s.value::bigint)
+                                                         ELSE to_jsonb(s.value) END)
+                           FROM holdfast.setting s))
+          FROM holdfast.version v
+         WHERE v.what = 'config');
+END
+$$;
+COMMENT ON FUNCTION holdfast.configuration(uuid) IS
+    'For nodes: destinations, fleets, hubs and settings in one consistent reading';

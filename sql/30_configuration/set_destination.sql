@@ -1,0 +1,53 @@
+-- set_destination(name, base_urls, app_key_secret, ...)
+-- Purpose: makes or changes a destination, a ThingWorx cluster. Idempotent; running nodes follow.
+-- Parameters: base_urls: http(s)://host[:port]/Thingworx, one per platform node or load balancer;
+--             app_key_secret: name of the secret that holds the app key;
+--             max_in_flight: requests of one node on the wire at a time; request_timeout_ms;
+--             max_rows, max_bytes: greatest request; linger_ms: how long a value may wait for others.
+-- Returns: nothing; raises 22023.
+-- Calls: check_name, check_secret_name, check_base_urls, check_range, bump, add_event.
+-- Tables: destination (insert, update).
+CREATE OR REPLACE FUNCTION holdfast.set_destination(
+    name text, base_urls text[], app_key_secret text,
+    max_in_flight int DEFAULT 16, request_timeout_ms int DEFAULT 10000,
+    max_rows int DEFAULT 1000, max_bytes int DEFAULT 1048576, linger_ms int DEFAULT 0)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM holdfast.check_name('destination', set_destination.name);
+    PERFORM holdfast.check_secret_name('app_key_secret', set_destination.app_key_secret);
+    PERFORM holdfast.check_range('max_in_flight', set_destination.max_in_flight, 1, 1024);
+    PERFORM holdfast.check_range('request_timeout_ms', set_destination.request_timeout_ms, 100, 600000);
+    PERFORM holdfast.check_range('max_rows', set_destination.max_rows, 1, 100000);
+    PERFORM holdfast.check_range('max_bytes', set_destination.max_bytes, 1024, 67108864);
+    PERFORM holdfast.check_range('linger_ms', set_destination.linger_ms, 0, 60000);
+
+    INSERT INTO holdfast.destination AS d
+        (name, base_urls, app_key_secret, max_in_flight, request_timeout_ms, max_rows, max_bytes,
+         linger_ms)
+    VALUES (set_destination.name, holdfast.check_base_urls(set_destination.base_urls),
+            set_destination.app_key_secret, set_destination.max_in_flight,
+            set_destination.request_timeout_ms, set_destination.max_rows,
+            set_destination.max_bytes, set_destination.linger_ms)
+    ON CONFLICT (name) DO UPDATE
+       SET base_urls = excluded.base_urls, app_key_secret = excluded.app_key_secret,
+           max_in_flight = excluded.max_in_flight,
+           request_timeout_ms = excluded.request_timeout_ms,
+           max_rows = excluded.max_rows, max_bytes = excluded.max_bytes,
+           linger_ms = excluded.linger_ms, updated_at = clock_timestamp()
+     WHERE (d.base_urls, d.app_key_secret, d.max_in_flight, d.request_timeout_ms, d.max_rows,
+            d.max_bytes, d.linger_ms)
+        IS DISTINCT FROM
+           (excluded.base_urls, excluded.app_key_secret, excluded.max_in_flight,
+            excluded.request_timeout_ms, excluded.max_rows, excluded.max_bytes, excluded.linger_ms);
+    IF FOUND THEN
+        PERFORM holdfast.bump('config');
+        PERFORM holdfast.add_event('config', NULL, 'destination ' || set_destination.name,
+                                   'destination set', 'by ' || session_user);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION holdfast.set_destination(text, text[], text, int, int, int, int, int) IS
+    'Makes or changes a destination (a ThingWorx cluster); running nodes follow';

@@ -1,0 +1,16 @@
+-- hubs: Hubs, what they deliver to, and how many of their partitions are owned; changed by set_hub
+-- Tables: hub, fleet, hub_log, partition.
+DROP VIEW IF EXISTS holdfast.hubs CASCADE;
+CREATE VIEW holdfast.hubs AS
+SELECT h.name, h.fleet, f.destination, h.connection_secret, h.consumer_group, h.start_at, h.enabled,
+       l.endpoint, to_timestamp(l.created_ms / 1000.0) AS created_at, l.generation,
+       coalesce(p.partitions, 0) AS partitions, coalesce(p.owned, 0) AS partitions_owned,
+       h.updated_at
+  FROM holdfast.hub h
+  JOIN holdfast.fleet f ON f.name = h.fleet
+  LEFT JOIN holdfast.hub_log l ON l.hub = h.name
+  LEFT JOIN (SELECT x.hub, count(*) AS partitions, count(x.owner_session_id) AS owned
+               FROM holdfast.partition x
+              WHERE x.retired_at IS NULL
+              GROUP BY x.hub) AS p ON p.hub = h.name;
+COMMENT ON VIEW holdfast.hubs IS 'Hubs, what they deliver to, and how many of their partitions are owned; changed by set_hub';
