@@ -1,0 +1,109 @@
+"""One `holdfast node` process."""
+
+import os
+import re
+
+from harness import http, place
+from harness.process import Child
+from harness.waiting import wait_until
+
+_PORT = re.compile(r"\bmsg=\"?listening\"?.*\bport=(\d+)")
+_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Node:
+    """A node by its name; start() may be called again after it ended."""
+
+    def __init__(self, run, name, dsn, arguments=(), stay=False):
+        self.run = run
+        self.name = name
+        self.dsn = dsn
+        self.arguments = list(arguments)
+        self.stay = stay
+        self.child = None
+        self.port = None
+        self._log_from = 0
+
+    @property
+    def log(self):
+        return self.run.log(self.name)
+
+    def start(self, wait=True):
+        self._log_from = self.log.stat().st_size if self.log.exists() else 0
+        self.port = None
+        # The connection string goes by the environment: argv is for everybody to read.
+        self.child = Child(
+            self.name,
+            [place.program("holdfast"), "node", "--name", self.name,
+             "--secrets", self.run.path / "secrets", "--http-port", "0", *self.arguments],
+            self.log, stay=self.stay,
+            env={**os.environ, "HOLDFAST_DATABASE": self.dsn,
+                 "HOLDFAST_SQL_DIR": str(place.ROOT)})
+        self.run.note_children()
+        if wait:
+            self.wait_ready()
+        return self
+
+    def _find_port(self):
+        self.child.require_alive()
+        with self.log.open(encoding="utf-8", errors="replace") as file:
+            file.seek(self._log_from)
+            match = _PORT.search(file.read())
+        return int(match.group(1)) if match else None
+
+    def wait_listening(self, timeout=30):
+        self.port = self.port or wait_until(self._find_port, timeout,
+                                            f"node {self.name} listens")
+        return self
+
+    def wait_ready(self, timeout=30):
+        """Until it trusts its lease."""
+        self.wait_listening(timeout)
+        wait_until(self.ready, timeout, f"node {self.name} is ready")
+        return self
+
+    def ready(self):
+        self.child.require_alive()
+        try:
+            return http.fetch(f"http://127.0.0.1:{self.port}/readyz", timeout=5)[0] == 200
+        except OSError:
+            return False
+
+    def metrics(self):
+        return http.metrics(f"http://127.0.0.1:{self.port}/metrics")
+
+    def metric(self, name, default=0.0):
+        """The sum of a metric over its labels."""
+        return sum(self.metrics().get(name, {"": default}).values())
+
+    @property
+    def alive(self):
+        return self.child is not None and self.child.alive
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def signal(self, number):
+        self.child.signal(number)
+
+    def kill(self):
+        self.child.kill()
+
+    def stop(self, timeout=30):
+        """A clean stop: it finishes what is in flight, checkpoints and leaves."""
+        return self.child.stop(timeout)
+
+    def cpu_seconds(self):
+        """User and system time of the process so far."""
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+
+    def memory_mib(self):
+        """The most resident memory that it ever had."""
+        with open(f"/proc/{self.pid}/status", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024
+        return 0.0
