@@ -258,14 +258,18 @@ def test_credit_is_honoured(hub):
     hub.fill(50, devices=1)
     partition = int(hub.log()[0][0])
     connection = hub.connect()
-    receiver = reader(connection, partition, credit=7)
-    wait_until(lambda: hub.state()["partitions"][partition]["sent"] == 7)
+    receiver = reader(connection, partition, credit=0)
+
+    def sent():
+        return hub.state()["partitions"][partition]["sent"]
+
+    receiver.link.flow(7)
+    connection.wait(lambda: sent() > 0)
     time.sleep(0.2)
-    state = hub.state()["partitions"][partition]
-    assert state["sent"] == 7
-    assert state["receivers"][0]["credit"] == 0
-    receiver.flow(5)
-    connection.wait(lambda: hub.state()["partitions"][partition]["sent"] == 12, timeout=5)
+    assert sent() == 7
+    assert hub.state()["partitions"][partition]["receivers"][0]["credit"] == 0
+    receiver.link.flow(5)
+    connection.wait(lambda: sent() == 12)
 
 
 def test_a_higher_epoch_steals_and_a_lower_one_is_refused(hub):
