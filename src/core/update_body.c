@@ -1,18 +1,14 @@
 #include "core/update_body.h"
 
-#define BODY_HEAD                                                                                  \
-    "{\"values\":{\"dataShape\":{\"fieldDefinitions\":{"                                           \
-    "\"name\":{\"name\":\"name\",\"description\":\"Property "                                      \
-    "name\",\"baseType\":\"STRING\",\"ordinal\":0,"                                                \
-    "\"aspects\":{\"isPrimaryKey\":true}},"                                                        \
-    "\"time\":{\"name\":\"time\",\"description\":\"time\",\"baseType\":\"DATETIME\",\"ordinal\":"  \
-    "0,"                                                                                           \
-    "\"aspects\":{}},"                                                                             \
-    "\"value\":{\"name\":\"value\",\"description\":\"value\",\"baseType\":\"VARIANT\","            \
-    "\"ordinal\":0,"                                                                               \
-    "\"aspects\":{}},"                                                                             \
-    "\"quality\":{\"name\":\"quality\",\"description\":\"quality\",\"baseType\":\"STRING\","       \
-    "\"ordinal\":0,\"aspects\":{}}}},\"rows\":["
+#define FIELD(name, about, type, aspects)                                                          \
+    "\"" name "\":{\"name\":\"" name "\",\"description\":\"" about "\",\"baseType\":\"" type       \
+    "\",\"ordinal\":0,\"aspects\":{" aspects "}}"
+#define NAME_FIELD FIELD("name", "Property name", "STRING", "\"isPrimaryKey\":true")
+#define TIME_FIELD FIELD("time", "time", "DATETIME", "")
+#define VALUE_FIELD FIELD("value", "value", "VARIANT", "")
+#define QUALITY_FIELD FIELD("quality", "quality", "STRING", "")
+#define FIELDS NAME_FIELD "," TIME_FIELD "," VALUE_FIELD "," QUALITY_FIELD
+#define BODY_HEAD "{\"values\":{\"dataShape\":{\"fieldDefinitions\":{" FIELDS "}},\"rows\":["
 #define BODY_TAIL "]}}"
 #define HEAD_N (sizeof BODY_HEAD - 1)
 #define TAIL_N (sizeof BODY_TAIL - 1)
