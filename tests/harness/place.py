@@ -84,6 +84,10 @@ class Run:
     def log(self, name):
         return self.path / "log" / f"{name}.log"
 
+    def part(self, name):
+        """A folder of its own for one scenario of this run."""
+        return Part(self, name)
+
     def server_folder(self, name):
         """A new folder that the user who runs PostgreSQL owns and can reach.
 
@@ -126,6 +130,23 @@ class Run:
         if self.kept or self.keep:
             return
         remove(self.path, self.record)
+
+
+class Part:
+    """A part of a run: own logs, secrets and data, the same record and the same end."""
+
+    def __init__(self, run, name):
+        self.run = run
+        self.path = run.path / name
+        for folder in ("log", "secrets", "data"):
+            (self.path / folder).mkdir(parents=True)
+        os.chmod(self.path / "secrets", 0o700)
+
+    def log(self, name):
+        return self.path / "log" / f"{name}.log"
+
+    def note_children(self):
+        self.run.note_children()
 
 
 def remove(path, record):
