@@ -88,6 +88,7 @@ struct source_config {
     const char *node;         /* told to the peer as the name of the receiver */
     size_t window_bytes;      /* ceiling of what is received but not yet taken, per reader */
     int64_t token_lifetime_s; /* of the tokens we make; 0: an hour. Renewed well before */
+    uint32_t idle_ms;         /* silence of the peer that ends the connection; 0: two minutes */
     struct random *random;    /* jitter */
     struct log *log;          /* may be NULL */
     struct metrics *metrics;  /* may be NULL */
@@ -108,8 +109,8 @@ void source_credit(struct source_reader *reader, uint32_t more);
  * still has credit out. */
 void source_hold(struct source_reader *reader, bool hold);
 
-/* Asks for a clean end: no message callback after this call; `ended` with CLOSED follows when the
- * peer has let go, or after a few seconds without its answer. */
+/* Asks for a clean end: no message callback after this call; `ended` with CLOSED, whatever happens
+ * meanwhile, follows when the peer has let go, or after a few seconds without its answer. */
 void source_stop(struct source_reader *reader);
 
 /* Whether a reader with a higher token throws out one with a lower. */

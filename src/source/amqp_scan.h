@@ -1,0 +1,21 @@
+#pragma once
+#include "base/buffer.h"
+#include "base/slice.h"
+#include "source/source.h"
+
+#include <stdbool.h>
+
+/* Reads an encoded AMQP 1.0 message (the bytes of one delivery) straight into slices, without
+ * building a tree: this is the hot path of every event. A message is a row of sections, each a
+ * described value; sections and members that nobody needs are stepped over by their length. Every
+ * length is checked against what is there.
+ *
+ * The slices of `out` point into `bytes`; only a body of several data sections is joined, in
+ * `joined`, which is cleared first. Numbers that are missing are 0, the two of the runtime metrics
+ * -1. False if the encoding makes no sense; `out` is then not to be used. */
+bool amqp_scan(struct slice bytes, struct buffer *joined, struct source_message *out);
+
+/* Cuts the first value off `rest` and returns it whole, with its constructor, descriptor
+ * included; a slice with p == NULL if there is no complete value. The inside of lists, maps and
+ * arrays is not looked at. */
+struct slice amqp_take(struct slice *rest);

@@ -1,0 +1,399 @@
+#include "source/eventhubs/eventhubs.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/retry.h"
+#include "source/eventhubs/conditions.h"
+#include "source/eventhubs/connection_string.h"
+#include "source/eventhubs/limits.h"
+#include "source/eventhubs/management.h"
+#include "source/eventhubs/reader.h"
+#include "source/eventhubs/tokens.h"
+#include "source/eventhubs/wire.h"
+
+#include <proton/condition.h>
+#include <proton/session.h>
+
+#include <event2/event.h>
+
+#include <stdlib.h>
+
+/* Waiting to connect -> connecting (TCP, SASL, open, tokens, metadata) -> up -> waiting ... */
+enum state { STATE_WAITING, STATE_CONNECTING, STATE_UP };
+
+struct eventhubs {
+    struct source base;
+    struct event_base *loop;
+    struct evdns_base *dns;
+    struct connection_string identity;
+    struct reader_host host;
+    char *name;
+    char *group;
+    char *node;
+    char *container;
+    uint32_t idle_ms;
+    struct random *random;
+    struct log *log;
+    enum state state;
+    unsigned attempt; /* since it was last up */
+    int64_t setup_until_us;
+    int64_t metadata_at_us; /* when it is to be read again */
+    bool has_metadata;      /* read on this connection */
+    struct wire *wire;
+    struct wire_link control; /* hears of the session that follows */
+    pn_session_t *session;
+    struct tokens *tokens;
+    struct management *management;
+    char **partitions;
+    size_t partition_count;
+    struct event *connect; /* when to connect */
+    struct event *tick;
+    struct event *soon;
+};
+
+static void fail(struct eventhubs *hub, enum source_end end, const struct error *why)
+{
+    if (hub->wire != NULL)
+        wire_fail(hub->wire, end, why);
+}
+
+static struct timeval wait_of(int64_t us)
+{
+    return (struct timeval){us / SECOND_US, us % SECOND_US};
+}
+
+static void schedule_connect(struct eventhubs *hub, int64_t wait_us)
+{
+    struct timeval wait = wait_of(wait_us);
+    hub->state = STATE_WAITING;
+    (void)evtimer_add(hub->connect, &wait);
+}
+
+static int64_t retry_wait_us(struct eventhubs *hub, enum source_end end)
+{
+    if (end == SOURCE_END_REFUSED || end == SOURCE_END_NOT_FOUND)
+        return EVENTHUBS_REFUSED_LEAST_US +
+               (int64_t)random_below(hub->random, EVENTHUBS_REFUSED_JITTER_US);
+    return EVENTHUBS_RETRY_LEAST_US + retry_delay_us(hub->attempt++, EVENTHUBS_RETRY_BASE_US,
+                                                     EVENTHUBS_RETRY_CAP_US, hub->random);
+}
+
+/* --- the way up --- */
+
+static void want_partition(struct eventhubs *hub, const char *partition)
+{
+    char *path = xasprintf("/ConsumerGroups/%s/Partitions/%s", hub->group, partition);
+    tokens_want(hub->tokens, path);
+    free(path);
+}
+
+static void check_up(struct eventhubs *hub)
+{
+    if (hub->state != STATE_CONNECTING || !hub->has_metadata || !tokens_ready(hub->tokens))
+        return;
+    hub->state = STATE_UP;
+    hub->attempt = 0;
+    hub->base.counters.connects++;
+    log_info(hub->log, "source up", F_TEXT("hub", hub->name), F_TEXT("host", hub->identity.host),
+             F_NUMBER("partitions", hub->partition_count));
+    hub->host.handlers.up(hub->host.ctx);
+}
+
+static void forget_partitions(struct eventhubs *hub)
+{
+    for (size_t i = 0; i < hub->partition_count; i++)
+        free(hub->partitions[i]);
+    free(hub->partitions);
+    hub->partitions = NULL;
+    hub->partition_count = 0;
+}
+
+static void on_metadata(void *ctx, const struct source_metadata *metadata)
+{
+    struct eventhubs *hub = ctx;
+    forget_partitions(hub);
+    hub->partitions = xcalloc(metadata->partition_count, sizeof *hub->partitions);
+    hub->partition_count = metadata->partition_count;
+    for (size_t i = 0; i < metadata->partition_count; i++) {
+        hub->partitions[i] = xstrndup(metadata->partitions[i].p, metadata->partitions[i].n);
+        want_partition(hub, hub->partitions[i]);
+    }
+    hub->has_metadata = true;
+    hub->metadata_at_us = clock_now_us() + EVENTHUBS_METADATA_US;
+    hub->host.handlers.metadata(hub->host.ctx, metadata);
+    check_up(hub);
+}
+
+static void on_failed(void *ctx, enum source_end end, const struct error *why)
+{
+    fail(ctx, end, why);
+}
+
+static void on_tokens_ready(void *ctx)
+{
+    struct eventhubs *hub = ctx;
+    if (hub->management == NULL) {
+        struct management_handlers handlers = {hub, on_metadata, on_failed};
+        hub->management = management_open(hub->session, &hub->identity, handlers);
+        management_read(hub->management, clock_now_us());
+    }
+    check_up(hub);
+}
+
+static void on_control(struct wire_link *link, pn_event_type_t type)
+{
+    struct eventhubs *hub =
+        (struct eventhubs *)((char *)link - offsetof(struct eventhubs, control));
+    if (type != PN_SESSION_REMOTE_CLOSE)
+        return;
+    pn_condition_t *condition = pn_session_remote_condition(hub->session);
+    struct error why;
+    enum source_end end = condition_explain(
+        "the hub has ended our control session", slice_from(pn_condition_get_name(condition)),
+        slice_from(pn_condition_get_description(condition)), &why);
+    fail(hub, end, &why);
+}
+
+static void on_opened(void *ctx)
+{
+    struct eventhubs *hub = ctx;
+    hub->session = pn_session(wire_connection(hub->wire));
+    pn_session_set_context(hub->session, &hub->control);
+    pn_session_open(hub->session);
+    tokens_start(hub->tokens, hub->session);
+}
+
+static bool on_turn(void *ctx)
+{
+    struct eventhubs *hub = ctx;
+    return reader_host_turn(&hub->host);
+}
+
+/* Lets go of all that hangs on the connection, readers excepted. */
+static void drop_connection(struct eventhubs *hub)
+{
+    tokens_stop(hub->tokens);
+    management_free(hub->management);
+    hub->management = NULL;
+    hub->session = NULL;
+    hub->has_metadata = false;
+    if (hub->wire != NULL)
+        wire_free(hub->wire);
+    hub->wire = NULL;
+}
+
+static void on_closed(void *ctx, enum source_end end, const struct error *why)
+{
+    struct eventhubs *hub = ctx;
+    /* The error lives in the wire. */
+    struct error reason = *why;
+    bool refused = end == SOURCE_END_REFUSED || end == SOURCE_END_NOT_FOUND;
+    int64_t wait_us = retry_wait_us(hub, end);
+    hub->base.counters.failures++;
+    log_failure(hub->log, refused ? LOG_ERROR : LOG_WARNING, "source down", &reason,
+                LOG_FIELDS(F_TEXT("hub", hub->name), F_NUMBER("retry_ms", wait_us / MS_US)));
+    hub->host.wire = NULL;
+    schedule_connect(hub, wait_us);
+    reader_host_lost(&hub->host, refused ? end : SOURCE_END_LOST, &reason);
+    drop_connection(hub);
+    hub->host.handlers.down(hub->host.ctx, &reason);
+}
+
+static void on_connect(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    struct eventhubs *hub = ctx;
+    struct wire_handlers handlers = {hub, on_opened, on_turn, on_closed};
+    uint32_t frame = (uint32_t)(hub->host.window_bytes / EVENTHUBS_WINDOW_FRAMES);
+    struct wire_config config = {
+        .host = hub->identity.host,
+        .container = hub->container,
+        .port = hub->identity.port,
+        .max_frame = frame < EVENTHUBS_FRAME_LEAST  ? EVENTHUBS_FRAME_LEAST
+                     : frame > EVENTHUBS_FRAME_MOST ? EVENTHUBS_FRAME_MOST
+                                                    : frame,
+        .idle_ms = hub->idle_ms,
+    };
+    hub->state = STATE_CONNECTING;
+    hub->setup_until_us = clock_now_us() + EVENTHUBS_SETUP_US;
+    hub->wire = wire_open(hub->loop, hub->dns, &config, handlers);
+    hub->host.wire = hub->wire;
+}
+
+static void check_setup(struct eventhubs *hub, int64_t now_us)
+{
+    if (hub->state != STATE_CONNECTING || now_us < hub->setup_until_us)
+        return;
+    struct error why;
+    error_set(&why, "the hub at %s does not get ready", hub->identity.host);
+    error_detail(&why, "Connected, but %s did not come within %d s.",
+                 hub->session == NULL ? "the opening of AMQP"
+                 : hub->management    ? "its metadata or the tokens of its partitions"
+                                      : "the first token",
+                 (int)(EVENTHUBS_SETUP_US / SECOND_US));
+    error_hint(&why, "Is the endpoint an Event Hubs-compatible one? The node tries again.");
+    fail(hub, SOURCE_END_LOST, &why);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    struct eventhubs *hub = ctx;
+    int64_t now_us = clock_now_us();
+    check_setup(hub, now_us);
+    if (hub->wire == NULL)
+        return;
+    tokens_tick(hub->tokens, now_us);
+    if (hub->management != NULL) {
+        management_tick(hub->management, now_us);
+        if (hub->state == STATE_UP && now_us >= hub->metadata_at_us)
+            management_read(hub->management, now_us);
+    }
+    reader_host_tick(&hub->host, now_us);
+    wire_wake(hub->wire);
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    struct eventhubs *hub = ctx;
+    (void)reader_host_turn(&hub->host);
+}
+
+/* --- the calls of source.h --- */
+
+static const struct source_kind kind;
+
+static bool knows_partition(const struct eventhubs *hub, struct slice partition)
+{
+    for (size_t i = 0; i < hub->partition_count; i++)
+        if (slice_equal(slice_from(hub->partitions[i]), partition))
+            return true;
+    return false;
+}
+
+static struct source_reader *hub_read(struct source *source, struct slice partition, int64_t token,
+                                      struct source_position position, uint32_t credit,
+                                      void *reader_ctx)
+{
+    struct eventhubs *hub = (struct eventhubs *)source;
+    struct error why;
+    if (hub->state != STATE_UP) {
+        error_set(&why, "the hub is not connected");
+        error_hint(&why, "Readers are opened once it is up.");
+        return reader_stillborn(&hub->host, &kind, partition, reader_ctx, SOURCE_END_LOST, &why);
+    }
+    if (!knows_partition(hub, partition)) {
+        error_set(&why, "the hub has no partition %.*s", (int)partition.n, partition.p);
+        error_hint(&why, "It has %zu partitions. Was it created anew?", hub->partition_count);
+        return reader_stillborn(&hub->host, &kind, partition, reader_ctx, SOURCE_END_NOT_FOUND,
+                                &why);
+    }
+    return reader_open(&hub->host, &kind, partition, token, position, credit, reader_ctx);
+}
+
+static void hub_close(struct source *source)
+{
+    struct eventhubs *hub = (struct eventhubs *)source;
+    hub->host.wire = NULL;
+    reader_host_free(&hub->host);
+    drop_connection(hub);
+    tokens_free(hub->tokens);
+    forget_partitions(hub);
+    connection_string_free(&hub->identity);
+    event_free(hub->connect);
+    event_free(hub->tick);
+    event_free(hub->soon);
+    free(hub->name);
+    free(hub->group);
+    free(hub->node);
+    free(hub->container);
+    free(hub);
+}
+
+static const struct source_kind kind = {
+    .fences = true,
+    .read = hub_read,
+    .credit = reader_credit,
+    .hold = reader_hold,
+    .stop = reader_stop,
+    .close = hub_close,
+};
+
+static bool check_config(const struct source_config *config, const struct connection_string *id,
+                         struct error *err)
+{
+    if (!id->plain) {
+        error_set(err, "connection string: only local endpoints can be read so far");
+        error_detail(err, "%s:%u would need TLS, which this version does not speak.", id->host,
+                     id->port);
+        return error_hint(err, "For a local endpoint, add ;UseDevelopmentEmulator=true to it.");
+    }
+    if (config->consumer_group == NULL || *config->consumer_group == '\0') {
+        error_set(err, "the consumer group of the hub is empty");
+        return error_hint(err, "Set one of its own for this cluster, or $Default.");
+    }
+    return true;
+}
+
+static struct reader_host host_of(const struct eventhubs *hub, const struct source_config *config,
+                                  struct source_handlers handlers, void *ctx)
+{
+    size_t window = config->window_bytes ? config->window_bytes : EVENTHUBS_WINDOW_DEFAULT;
+    /* A window smaller than some frames would stop the flow. */
+    size_t least = (size_t)4 * EVENTHUBS_FRAME_LEAST;
+    return (struct reader_host){.handlers = handlers,
+                                .ctx = ctx,
+                                .log = config->log,
+                                .hub_name = hub->name,
+                                .hub = hub->identity.hub,
+                                .group = hub->group,
+                                .node = hub->node,
+                                .window_bytes = window < least ? least : window,
+                                .soon = hub->soon};
+}
+
+struct source *eventhubs_open(struct event_base *base, struct evdns_base *dns,
+                              const struct source_config *config, struct source_handlers handlers,
+                              void *ctx, struct error *err)
+{
+    struct connection_string identity;
+    if (!connection_string_parse(config->connection_string, &identity, err))
+        return NULL;
+    if (!check_config(config, &identity, err)) {
+        connection_string_free(&identity);
+        return NULL;
+    }
+    struct eventhubs *hub = xcalloc(1, sizeof *hub);
+    hub->base.kind = &kind;
+    hub->loop = base;
+    hub->dns = dns;
+    hub->identity = identity;
+    hub->name = xstrdup(config->name);
+    hub->group = xstrdup(config->consumer_group);
+    hub->node = xstrdup(config->node);
+    hub->container = xasprintf("holdfast-%s", config->node);
+    hub->idle_ms = config->idle_ms ? config->idle_ms : EVENTHUBS_IDLE_MS;
+    hub->random = config->random;
+    hub->log = config->log;
+    hub->control.event = on_control;
+    hub->connect = evtimer_new(base, on_connect, hub);
+    hub->soon = evtimer_new(base, on_soon, hub);
+    hub->tick = event_new(base, -1, EV_PERSIST, on_tick, hub);
+    hub->host = host_of(hub, config, handlers, ctx);
+    hub->host.counters = &hub->base.counters;
+    reader_host_init(&hub->host);
+    struct tokens_handlers token_handlers = {hub, on_tokens_ready, on_failed};
+    int64_t lifetime_s =
+        config->token_lifetime_s > 0 ? config->token_lifetime_s : EVENTHUBS_TOKEN_LIFETIME_S;
+    hub->tokens = tokens_create(&hub->identity, lifetime_s, token_handlers);
+    tokens_want(hub->tokens, MANAGEMENT_PATH);
+    struct timeval period = wait_of(EVENTHUBS_TICK_US);
+    (void)event_add(hub->tick, &period);
+    schedule_connect(hub, 0);
+    return &hub->base;
+}
