@@ -1,0 +1,251 @@
+/* Drives one Event Hubs source by lines on stdin and prints what it hears as lines on stdout:
+ *   read PARTITION TOKEN earliest|latest|after:OFFSET CREDIT | credit PARTITION N | hold PARTITION
+ *   release PARTITION | stop PARTITION | counters | quit
+ * With --bench N it reads every partition from the start, throws N events away and prints what
+ * that cost. The connection string comes in the environment, SOURCE_CONNECTION. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "source/eventhubs/eventhubs.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARTITIONS 64
+#define BENCH_CREDIT 2000
+
+struct partition {
+    char name[32];
+    struct source_reader *reader;
+    uint32_t taken; /* credit to give back */
+};
+
+struct driver {
+    struct event_base *base;
+    struct source *source;
+    struct partition partitions[PARTITIONS];
+    size_t count;
+    uint64_t bench;
+    uint64_t seen;
+    int64_t cpu_us;
+    int64_t began_us;
+};
+
+static struct partition *find(struct driver *driver, const char *name)
+{
+    for (size_t i = 0; i < driver->count; i++)
+        if (strcmp(driver->partitions[i].name, name) == 0)
+            return &driver->partitions[i];
+    if (driver->count == PARTITIONS)
+        return NULL;
+    struct partition *partition = &driver->partitions[driver->count++];
+    (void)snprintf(partition->name, sizeof partition->name, "%s", name);
+    return partition;
+}
+
+static void on_up(void *ctx)
+{
+    struct driver *driver = ctx;
+    printf("up\n");
+    if (driver->bench == 0 || driver->seen > 0)
+        return;
+    driver->cpu_us = clock_cpu_us();
+    driver->began_us = clock_now_us();
+    for (size_t i = 0; i < driver->count; i++) {
+        struct partition *p = &driver->partitions[i];
+        p->reader =
+            source_read(driver->source, slice_from(p->name), 1,
+                        (struct source_position){.kind = SOURCE_AT_EARLIEST}, BENCH_CREDIT, p);
+    }
+}
+
+static void on_metadata(void *ctx, const struct source_metadata *metadata)
+{
+    struct driver *driver = ctx;
+    printf("metadata %.*s %" PRId64, (int)metadata->endpoint.n, metadata->endpoint.p,
+           metadata->created_ms);
+    for (size_t i = 0; i < metadata->partition_count; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "%.*s", (int)metadata->partitions[i].n,
+                       metadata->partitions[i].p);
+        printf(" %s", name);
+        if (driver->bench > 0)
+            (void)find(driver, name);
+    }
+    printf("\n");
+}
+
+static void on_down(void *ctx, const struct error *why)
+{
+    (void)ctx;
+    printf("down %s | %s | %s\n", why->message, why->detail, why->hint);
+}
+
+static void on_opened(void *ctx, void *reader_ctx)
+{
+    (void)ctx;
+    printf("opened %s\n", ((struct partition *)reader_ctx)->name);
+}
+
+static void bench_message(struct driver *driver, struct partition *partition)
+{
+    if (++partition->taken == BENCH_CREDIT / 4) {
+        source_credit(partition->reader, partition->taken);
+        partition->taken = 0;
+    }
+    if (++driver->seen != driver->bench)
+        return;
+    int64_t cpu_us = clock_cpu_us() - driver->cpu_us;
+    int64_t wall_us = clock_now_us() - driver->began_us;
+    printf("bench {\"events\":%" PRIu64 ",\"cpu_us\":%" PRId64 ",\"wall_us\":%" PRId64
+           ",\"events_per_cpu_second\":%.0f}\n",
+           driver->seen, cpu_us, wall_us, (double)driver->seen * 1e6 / (double)cpu_us);
+    (void)event_base_loopbreak(driver->base);
+}
+
+static void on_message(void *ctx, void *reader_ctx, const struct source_message *m)
+{
+    struct driver *driver = ctx;
+    struct partition *partition = reader_ctx;
+    if (driver->bench > 0) {
+        bench_message(driver, partition);
+        return;
+    }
+    printf("message %s %" PRId64 " %.*s %" PRId64 " %.*s %" PRId64 " %zu %.*s\n", partition->name,
+           m->sequence, (int)m->offset.n, m->offset.p, m->enqueued_ms, (int)m->device.n,
+           m->device.n ? m->device.p : "", m->last_sequence, m->body.n,
+           (int)(m->body.n > 200 ? 200 : m->body.n), m->body.n ? m->body.p : "");
+}
+
+static void on_ended(void *ctx, void *reader_ctx, enum source_end end, const struct error *why)
+{
+    (void)ctx;
+    struct partition *partition = reader_ctx;
+    partition->reader = NULL;
+    printf("ended %s %s | %s | %s | %s\n", partition->name, source_end_name(end), why->message,
+           why->detail, why->hint);
+}
+
+static void command_read(struct driver *driver, struct partition *partition, const char *token,
+                         const char *position, const char *credit)
+{
+    struct source_position where = {.kind = SOURCE_AT_EARLIEST};
+    if (strcmp(position, "latest") == 0)
+        where.kind = SOURCE_AT_LATEST;
+    else if (strncmp(position, "after:", 6) == 0)
+        where = (struct source_position){SOURCE_AFTER_OFFSET, slice_from(position + 6)};
+    partition->reader =
+        source_read(driver->source, slice_from(partition->name), strtoll(token, NULL, 10), where,
+                    (uint32_t)strtoul(credit, NULL, 10), partition);
+}
+
+static void run_command(struct driver *driver, char *line)
+{
+    char *word[5] = {"", "", "", "", ""};
+    char *rest = line;
+    for (size_t i = 0; i < 5 && rest != NULL; i++)
+        word[i] = strsep(&rest, " ");
+    if (strcmp(word[0], "quit") == 0) {
+        (void)event_base_loopbreak(driver->base);
+        return;
+    }
+    if (strcmp(word[0], "counters") == 0) {
+        struct source_counters c = source_counters(driver->source);
+        printf("counters messages=%" PRIu64 " bytes=%" PRIu64 " unreadable=%" PRIu64
+               " connects=%" PRIu64 " failures=%" PRIu64 " stolen=%" PRIu64 "\n",
+               c.messages, c.bytes, c.unreadable, c.connects, c.failures, c.stolen);
+        return;
+    }
+    struct partition *partition = find(driver, word[1]);
+    if (partition == NULL)
+        return;
+    if (strcmp(word[0], "read") == 0)
+        command_read(driver, partition, word[2], word[3], word[4]);
+    else if (partition->reader == NULL)
+        printf("error no reader of %s\n", word[1]);
+    else if (strcmp(word[0], "credit") == 0)
+        source_credit(partition->reader, (uint32_t)strtoul(word[2], NULL, 10));
+    else if (strcmp(word[0], "hold") == 0)
+        source_hold(partition->reader, true);
+    else if (strcmp(word[0], "release") == 0)
+        source_hold(partition->reader, false);
+    else if (strcmp(word[0], "stop") == 0)
+        source_stop(partition->reader);
+    else
+        printf("error unknown command %s\n", word[0]);
+}
+
+static void on_input(struct bufferevent *input, void *ctx)
+{
+    char *line;
+    while ((line = evbuffer_readln(bufferevent_get_input(input), NULL, EVBUFFER_EOL_LF)) != NULL) {
+        run_command(ctx, line);
+        free(line);
+    }
+}
+
+static void on_input_end(struct bufferevent *input, short what, void *ctx)
+{
+    (void)input;
+    (void)what;
+    struct driver *driver = ctx;
+    if (driver->bench == 0)
+        (void)event_base_loopbreak(driver->base);
+}
+
+static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwise)
+{
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return strtoull(argv[i + 1], NULL, 10);
+    return otherwise;
+}
+
+int main(int argc, char **argv)
+{
+    struct driver driver = {.base = event_base_new(), .bench = option(argc, argv, "--bench", 0)};
+    struct evdns_base *dns = evdns_base_new(driver.base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
+                                                             EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    struct random random;
+    random_seed(&random, (uint64_t)clock_now_us());
+    struct log *log = log_open(stderr, LOG_LOGFMT, LOG_INFO, "driver");
+    const char *node = getenv("SOURCE_NODE");
+    struct source_config config = {
+        .name = "hub",
+        .connection_string = getenv("SOURCE_CONNECTION"),
+        .consumer_group = "$Default",
+        .node = node ? node : "driver",
+        .window_bytes = (size_t)option(argc, argv, "--window", 1u << 20),
+        .token_lifetime_s = (int64_t)option(argc, argv, "--token-lifetime", 0),
+        .idle_ms = (uint32_t)option(argc, argv, "--idle-ms", 0),
+        .random = &random,
+        .log = log,
+    };
+    struct source_handlers handlers = {on_up,     on_metadata, on_down,
+                                       on_opened, on_message,  on_ended};
+    struct error err;
+    (void)setvbuf(stdout, NULL, _IOLBF, 0);
+    driver.source = eventhubs_open(driver.base, dns, &config, handlers, &driver, &err);
+    struct bufferevent *input = NULL;
+    if (driver.source == NULL) {
+        printf("refused %s | %s | %s\n", err.message, err.detail, err.hint);
+    } else {
+        input = bufferevent_socket_new(driver.base, 0, 0);
+        bufferevent_setcb(input, on_input, NULL, on_input_end, &driver);
+        (void)bufferevent_enable(input, EV_READ);
+        (void)event_base_dispatch(driver.base);
+        source_close(driver.source);
+        bufferevent_free(input);
+    }
+    evdns_base_free(dns, 0);
+    event_base_free(driver.base);
+    log_close(log);
+    return driver.source == NULL ? 1 : 0;
+}
