@@ -1,0 +1,67 @@
+#include "core/answer.h"
+
+#include <stddef.h>
+
+static const struct answer_rule transport_rule = {
+    0, 0, ANSWER_RETRY, "ThingWorx did not answer",
+    "check the address, the network and whether ThingWorx runs; delivery goes on by itself"};
+
+static const struct answer_rule html_rule = {
+    200, 299, ANSWER_CONFIGURATION, "an HTML page came instead of an answer of ThingWorx",
+    "a login page or a proxy stands in front of ThingWorx: let the connector through with its "
+    "application key, or correct the base URL"};
+
+/* Searched from the top, so that exceptions stand before their ranges. */
+static const struct answer_rule rules[] = {
+    {200, 299, ANSWER_ACCEPTED, "accepted", ""},
+    {300, 399, ANSWER_CONFIGURATION, "ThingWorx redirects the request",
+     "set the base URL to the address that the redirect names, or exempt the connector from SSO"},
+    {401, 401, ANSWER_CONFIGURATION, "the application key is refused",
+     "check the application key: it may be wrong, expired (24 h by default) or not yet valid"},
+    {403, 403, ANSWER_CONFIGURATION, "the application key's user may not do this",
+     "give the user of the application key the right to invoke the service on the Thing"},
+    {405, 405, ANSWER_CONFIGURATION, "the base URL does not accept POST",
+     "correct the base URL: it ends in /Thingworx"},
+    {406, 406, ANSWER_CONFIGURATION, "ThingWorx refuses the request's headers",
+     "look for a proxy that changes Accept or Content-Type"},
+    {407, 407, ANSWER_CONFIGURATION, "a proxy asks for its own password",
+     "let the connector reach ThingWorx without that proxy"},
+    {408, 408, ANSWER_RETRY, "ThingWorx gave up waiting for the request", ""},
+    {413, 413, ANSWER_TOO_LARGE, "the request is too large for ThingWorx or a proxy", ""},
+    {421, 421, ANSWER_RETRY, "the request reached a server that is not responsible", ""},
+    {425, 425, ANSWER_RETRY, "ThingWorx is not ready to take the request", ""},
+    {429, 429, ANSWER_THROTTLED, "ThingWorx asks the connector to send less", ""},
+    {400, 499, ANSWER_SUSPECT, "ThingWorx refuses the request", ""},
+    {500, 500, ANSWER_SUSPECT, "ThingWorx failed to carry out the request", ""},
+    {501, 501, ANSWER_SUSPECT, "ThingWorx does not know the service", ""},
+    {502, 599, ANSWER_RETRY, "ThingWorx is not available", ""},
+};
+
+/* Nothing that HTTP knows: treated as a server that is broken for now. */
+static const struct answer_rule unknown_rule = {0, 0, ANSWER_RETRY,
+                                                "the answer is not HTTP as it should be",
+                                                "check what the base URL points at"};
+
+const struct answer_rule *answer_rule(int status, bool transport_failed, bool html_body)
+{
+    if (transport_failed)
+        return &transport_rule;
+    if (html_body && status >= html_rule.low && status <= html_rule.high)
+        return &html_rule;
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (status >= rules[i].low && status <= rules[i].high)
+            return &rules[i];
+    return &unknown_rule;
+}
+
+enum answer_class answer_classify(int status, bool transport_failed, bool html_body)
+{
+    return answer_rule(status, transport_failed, html_body)->class;
+}
+
+const char *answer_class_name(enum answer_class class)
+{
+    static const char *const names[ANSWER_CLASSES] = {"accepted",      "retry",   "throttled",
+                                                      "configuration", "suspect", "too_large"};
+    return names[class];
+}

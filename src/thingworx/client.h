@@ -1,0 +1,105 @@
+#pragma once
+#include "base/error.h"
+#include "base/slice.h"
+#include "core/answer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One destination: a ThingWorx cluster behind one or more base URLs. Sends requests, classifies
+ * the answers, keeps a circuit breaker and the evidence for each base URL, pauses everything on a
+ * configuration fault, and asks <base URL>/ready whether the platform takes traffic.
+ * Order per Thing is its user's business: at most one request per Thing under way. */
+struct event_base;
+struct evdns_base;
+struct log;
+struct metrics;
+struct random;
+struct thingworx;
+
+struct thingworx_config {
+    const char *name;             /* of the destination, for logs */
+    const char *const *base_urls; /* e.g. https://twx.example.com/Thingworx */
+    size_t base_url_count;
+    const char *app_key;    /* never logged; NULL or "": requests go out without one (401) */
+    const char *node;       /* stands in User-Agent: holdfast/<version> (<node>) */
+    unsigned max_in_flight; /* requests at once; 0 = 16 */
+    int request_timeout_ms; /* 0 = 30,000 */
+    int probe_interval_ms;  /* between probes of a base URL that works; 0 = 10,000 */
+    int settle_ms; /* a 404 is not confirmed before the refusal is this old (other nodes of a
+                      ThingWorx cluster see a new Thing later); 0 = 2,000, negative = at once */
+    struct random *random;   /* borrowed; at open only, ignored by reconfigure */
+    struct log *log;         /* borrowed, may be NULL; at open only */
+    struct metrics *metrics; /* borrowed, may be NULL; at open only */
+};
+
+struct thingworx_answer {
+    enum answer_class class;
+    int status;             /* 0: no answer */
+    int64_t retry_after_us; /* -1: not given; at most one hour */
+    unsigned endpoint;      /* index of the base URL; UINT_MAX if it was configured away since */
+    /* class is ANSWER_SUSPECT and the data is to blame: since `refused_since_us` this base URL
+     * has said ready and has accepted another Thing, both before this request was sent. */
+    bool refusal_confirmed;
+    const char *text; /* first bytes of the body, or what went wrong: one line, printable UTF-8 */
+    int64_t latency_us;
+};
+
+struct thingworx_handlers {
+    void *ctx;
+    /* The end of a request; the body is the caller's again. `answer` is valid during the call. */
+    void (*answered)(void *ctx, void *request_ctx, const struct thingworx_answer *answer);
+    /* Requests may be sent: comes after the answers of one turn of the loop, and when a base URL
+     * or a paused destination may be tried again. May be NULL. */
+    void (*capacity)(void *ctx);
+    /* "ok", "paused" (configuration fault; the data is kept) or "unreachable"; on change only.
+     * `why` is NULL for "ok". The change has been logged. May be NULL. */
+    void (*state)(void *ctx, const char *state, const struct error *why);
+};
+
+struct thingworx_counters {
+    uint64_t requests;                /* sent to the end */
+    uint64_t answers[ANSWER_CLASSES]; /* of these, by class */
+    uint64_t confirmed;               /* SUSPECT with refusal_confirmed */
+    uint64_t body_bytes;              /* sent, of all requests */
+    uint64_t latency_us;              /* sum over all requests */
+    uint64_t moved;                   /* not connected, and sent to another base URL at once */
+    uint64_t connections;             /* opened so far */
+    unsigned in_flight;
+    unsigned usable; /* base URLs whose breaker is closed */
+};
+
+/* Checks the configuration and starts probing. Strings are copied. NULL with `err` (and a hint)
+ * if a base URL is unusable. `dns` may be NULL if every host is a numeric address. */
+struct thingworx *thingworx_open(struct event_base *base, struct evdns_base *dns,
+                                 const struct thingworx_config *config,
+                                 struct thingworx_handlers handlers, struct error *err);
+
+/* Whether a request may be sent now: room, not paused (or a trial is due), a base URL usable. */
+bool thingworx_ready_to_send(const struct thingworx *tw, int64_t now_us);
+
+/* POST <base URL>/Things/<thing>/Services/<service>; only while thingworx_ready_to_send.
+ * `body` (JSON) stays the caller's and unchanged until answered. `refused_since_us`: 0, or the
+ * time at which an earlier SUSPECT answer about what is sent here arrived; keep the first one
+ * while a batch is bisected. `answered` comes later, from the loop, exactly once. Callbacks may
+ * call this. */
+void thingworx_post(struct thingworx *tw, struct slice thing, struct slice service,
+                    struct slice body, int64_t refused_since_us, void *request_ctx, int64_t now_us);
+
+/* Another key: used from the next request on; a paused destination is tried at once. */
+void thingworx_set_app_key(struct thingworx *tw, const char *app_key);
+
+/* Base URLs, limits and time-outs anew; base URLs that stay keep what is known about them, and
+ * requests under way go on. An app_key of NULL stays as it was. False with `err` (and nothing
+ * changed) if a base URL is unusable. Not from a callback. */
+bool thingworx_reconfigure(struct thingworx *tw, const struct thingworx_config *config,
+                           struct error *err);
+
+struct thingworx_counters thingworx_counters(const struct thingworx *tw);
+
+/* "ok", "paused" or "unreachable". */
+const char *thingworx_state(const struct thingworx *tw);
+
+/* Cancels what is under way and frees everything; no callbacks. Not from a callback. */
+void thingworx_close(struct thingworx *tw);

@@ -1,0 +1,87 @@
+#pragma once
+#include "base/error.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* HTTP/1.1 requests by libcurl on the event loop: handles and connections are kept and reused,
+ * nothing blocks, no thread is used. It decides nothing: what an answer means is its user's
+ * business. Redirects, cookies and proxies are not followed, kept or used. */
+struct event_base;
+struct http;
+struct http_headers; /* a set of request headers, shared by many requests */
+struct http_route;   /* where a host name leads: addresses that were resolved before */
+
+/* How many bytes of an answer are kept; the rest is read and dropped. */
+#define HTTP_TEXT_BYTES 4096
+
+enum http_outcome {
+    HTTP_ANSWERED,    /* a complete answer */
+    HTTP_UNREACHABLE, /* no connection, so nothing was sent */
+    HTTP_FAILED       /* anything may have happened: timed out, reset, broken answer */
+};
+
+struct http_result {
+    enum http_outcome outcome;
+    int status;             /* of an answer, else 0 */
+    int64_t retry_after_us; /* -1: not given */
+    bool html;              /* the body is an HTML page */
+    struct slice text;      /* first bytes of the body, or what went wrong */
+};
+
+/* `result` is valid during the call only. */
+typedef void (*http_done)(void *ctx, const struct http_result *result);
+
+struct http_request {
+    const char *url;   /* copied */
+    bool post;         /* else GET */
+    struct slice body; /* borrowed until done */
+    const struct http_headers *headers;
+    const struct http_route *route; /* NULL: the host is a numeric address */
+    int connect_timeout_ms;
+    int timeout_ms; /* for the whole exchange */
+    http_done done;
+    void *ctx;
+};
+
+struct http_counters {
+    uint64_t connections; /* opened so far */
+    uint64_t handles;     /* requests that were ever under way at once */
+};
+
+/* `drained` is called from the loop after the `done` calls of one turn; may be NULL. */
+struct http *http_open(struct event_base *base, unsigned max_connections,
+                       void (*drained)(void *ctx), void *ctx, struct error *err);
+/* Cancels what is under way, without callbacks, and frees everything. Not from a callback. */
+void http_close(struct http *http);
+
+/* How many connections may stay open between requests. */
+void http_set_max_connections(struct http *http, unsigned max_connections);
+
+/* Starts a request. `done` comes later, from the loop, exactly once. Callbacks may call this. */
+void http_send(struct http *http, const struct http_request *request);
+
+struct http_counters http_counters(const struct http *http);
+
+/* Headers are counted references: http_send takes its own. `lines` are "Name: value". */
+struct http_headers *http_headers_create(const char *const *lines, size_t count);
+void http_headers_release(struct http_headers *headers);
+
+/* A route says that `host`:`port` is at `addresses` ("192.0.2.1,192.0.2.2", IPv6 in brackets).
+ * Counted references too. The host name itself still goes into Host and is what TLS verifies. */
+struct http_route *http_route_create(const char *host, int port, const char *addresses);
+void http_route_release(struct http_route *route);
+
+/* A base URL taken apart. */
+struct http_url {
+    char *base; /* normalised, without a slash at the end; "/Thingworx" added if it has no path */
+    char *host; /* without brackets */
+    int port;
+};
+
+/* Reads a base URL: http or https, a host, perhaps port and path; no user, query or fragment.
+ * The caller frees with http_url_free. */
+bool http_url_parse(const char *text, struct http_url *url, struct error *err);
+void http_url_free(struct http_url *url);
