@@ -3,6 +3,8 @@
 import json
 import re
 
+import psycopg2
+
 from harness import http, lab
 from harness.node import Node
 from harness.postgres import Postgres, rows
@@ -103,9 +105,16 @@ class Cluster:
 
     def watch(self, text, arguments=None):
         """query() on a connection that stays open, for what is asked often."""
-        if self.watching is None or self.watching.closed:
-            self.watching = self.postgres.connect("postgres", self.database)
-        return rows(self.watching, text, arguments)
+        for last_try in (False, True):
+            if self.watching is None or self.watching.closed:
+                self.watching = self.postgres.connect("postgres", self.database)
+            try:
+                return rows(self.watching, text, arguments)
+            except psycopg2.OperationalError:
+                self.watching.close()
+                if last_try:
+                    raise
+        return None
 
     def leader(self):
         """The name of the leading node, or None."""

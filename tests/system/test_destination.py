@@ -1,0 +1,91 @@
+"""ThingWorx that refuses, starts, or dislikes one value."""
+
+import json
+import time
+
+from harness.waiting import wait_until
+from proof import end, settle
+
+RATE = 500
+
+
+def test_503_for_a_while(make_cluster):
+    cluster = make_cluster(nodes=2)
+    cluster.hub.generate(rate=RATE)
+    wait_until(cluster.checkpoints, 30, "events are delivered")
+    cluster.thingworx.fault(kind="status", status=503, seconds=3)
+    wait_until(lambda: cluster.thingworx.state()["refused"].get("503", 0) > 0, 10,
+               "requests are refused")
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_404_to_everything_dead_letters_nothing(make_cluster):
+    """A platform that starts answers 404 to every request, for a minute and more."""
+    cluster = make_cluster(nodes=2, devices=50)
+    cluster.hub.generate(devices=50, rate=100)
+    wait_until(cluster.checkpoints, 30, "events are delivered")
+    seconds = 60
+    began = time.monotonic()
+    cluster.thingworx.fault(kind="starting", seconds=seconds)
+    while time.monotonic() - began < seconds - 1:
+        assert cluster.dead_letters() == []
+        time.sleep(2)
+    settle(cluster, duplicates=0, timeout=120)
+    end(cluster)
+
+
+def test_a_poison_value_is_dead_lettered_alone(make_cluster):
+    cluster = make_cluster(nodes=2)
+    cluster.thingworx.ask("/things", {"names": ["poisoned"], "permissive": False,
+                                      "properties": {"seq": "LONG", "p1": "NUMBER",
+                                                     "p2": "NUMBER"}})
+    cluster.hub.generate(rate=RATE)
+    for seq in range(1, 31):
+        value = "no number" if seq == 15 else seq + 0.5
+        cluster.hub.send("poisoned", body={"seq": seq, "p1": value, "p2": 2})
+    wait_until(cluster.dead_letters, 60, "the poison value is a dead letter")
+    settle(cluster, duplicates=0, dead_letters=1)
+    (letter,) = cluster.dead_letters()
+    assert (letter.device, letter.property, letter.reason) == ("poisoned", "p1", "refused")
+    current = cluster.thingworx.ask("/things/poisoned")
+    assert "30.5" in json.dumps(current)
+    end(cluster)
+
+
+def test_an_unparsable_event_is_dead_lettered_alone(make_cluster):
+    cluster = make_cluster(nodes=2)
+    cluster.hub.generate(rate=RATE)
+    cluster.hub.send("device-00001", raw='{"seq": 1, "p1": NaN}')
+    wait_until(cluster.dead_letters, 30, "the event is a dead letter")
+    cluster.hub.stop_generator()
+    cluster.wait_delivered()
+    (letter,) = cluster.dead_letters()
+    assert (letter.device, letter.property, letter.reason) == ("device-00001", "", "unparsable")
+    end(cluster)
+
+
+def test_an_unbound_device_waits_until_it_is_bound(make_cluster):
+    cluster = make_cluster(nodes=2)
+    cluster.query("SELECT holdfast.set_fleet(name => 'demo', destination => 'thingworx',"
+                  " device_pattern => '^device-')", user="admin")
+    cluster.thingworx.make_things(names=["stranger"])
+    cluster.hub.generate(rate=RATE)
+    for seq in range(1, 4):
+        cluster.hub.send("stranger", body={"seq": seq, "p1": seq})
+    wait_until(lambda: len(cluster.dead_letters()) == 3, 30, "its events are dead letters")
+    assert {letter.reason for letter in cluster.dead_letters()} == {"unbound"}
+    assert [row.device for row in cluster.query(
+        "SELECT device FROM holdfast.unbound_devices", user="reader")] == ["stranger"]
+    cluster.query("SELECT holdfast.bind_device(fleet => 'demo', device => 'stranger',"
+                  " thing => 'stranger')", user="admin")
+    cluster.query("SELECT holdfast.replay_dead_letters(device => 'stranger')", user="admin")
+
+    def replayed():
+        return all(letter.state not in ("kept", "requested", "claimed")
+                   for letter in cluster.dead_letters())
+
+    wait_until(replayed, 30, lambda: f"they are delivered: {cluster.dead_letters()}")
+    found = settle(cluster, duplicates=0, dead_letters=3)
+    assert found["excepted"] == 0, "what was replayed arrived"
+    end(cluster)

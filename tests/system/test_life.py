@@ -1,0 +1,60 @@
+"""Start, stop and restart: nothing is lost, and nothing is delivered twice."""
+
+from harness.waiting import wait_until
+from proof import end, settle
+
+RATE = 800
+
+
+def test_clean_start_and_stop(make_cluster):
+    cluster = make_cluster()
+    assert cluster.leader() in cluster.nodes
+    cluster.hub.generate(rate=RATE)
+    wait_until(lambda: cluster.hub.state()["emitted"] >= 3 * RATE, 30, "events flow")
+    settle(cluster, duplicates=0)
+    terms = cluster.query("SELECT node FROM holdfast.term WHERE lease = 'leader'")
+    assert len(terms) == 1
+    end(cluster)
+
+
+def test_rolling_restart_delivers_nothing_twice(make_cluster):
+    cluster = make_cluster()
+    cluster.hub.generate(rate=RATE)
+    for node in list(cluster.nodes.values()):
+        assert cluster.partitions_of(node.name)
+        assert node.stop() == 0
+        wait_until(lambda: len(cluster.owners()) == cluster.hub.partitions, 10,
+                   "all partitions have an owner")
+        assert node.name not in cluster.owners().values()
+        node.start()
+        cluster.wait_balanced()
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_nodes_join_and_leave_under_load(make_cluster):
+    """Growth moves partitions; a planned move delivers nothing twice either."""
+    cluster = make_cluster(nodes=1)
+    cluster.hub.generate(rate=RATE)
+    cluster.add_node("late-1")
+    cluster.wait_balanced()
+    cluster.add_node("late-2")
+    cluster.wait_balanced()
+    cluster.query("SELECT holdfast.drain_node('node-1')", user="admin")
+    wait_until(lambda: cluster.partitions_of("node-1") == [], 20, "node-1 is drained")
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_the_loop_never_stalls_for_long(make_cluster):
+    """A stalled loop costs the lease. The bound is generous: the sanitizers are on, and two
+    cores carry three nodes, the database and the lab."""
+    cluster = make_cluster()
+    cluster.hub.generate(rate=RATE)
+    wait_until(lambda: cluster.hub.state()["emitted"] >= 4 * RATE, 30, "events flow")
+    stalls = {name: node.metric("holdfast_loop_stall_seconds_max", default=-1)
+              for name, node in cluster.nodes.items()}
+    print(stalls)
+    assert all(0 <= stall < 0.5 for stall in stalls.values())
+    settle(cluster, duplicates=0)
+    end(cluster)
