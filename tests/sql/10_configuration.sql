@@ -1,0 +1,119 @@
+-- Destinations, fleets and hubs: checked on entry, idempotent, seen by nodes.
+BEGIN;
+SET search_path = tap, public;
+SELECT no_plan();
+
+CREATE FUNCTION pg_temp.version_of(text) RETURNS bigint LANGUAGE sql
+AS 'SELECT value FROM holdfast.version WHERE what = $1';
+
+-- ---- what is refused
+SELECT throws_ok($$SELECT holdfast.set_destination(NULL, ARRAY['http://a/Thingworx'], 'k')$$, '22023',
+                 'null is no name for a destination', 'a null name');
+SELECT throws_ok($$SELECT holdfast.set_destination('a b', ARRAY['http://a/Thingworx'], 'k')$$, '22023',
+                 '''a b'' is no name for a destination', 'a blank in a name');
+SELECT throws_ok(format('SELECT holdfast.set_destination(''d'', %L, ''k'')', urls::text[]), '22023', NULL,
+                 'base URLs are refused: ' || coalesce(urls, 'null'))
+  FROM unnest(ARRAY[NULL, '{}', '{http://a}', '{a/Thingworx}', '{ftp://a/Thingworx}',
+                    '{http://user:pw@a/Thingworx}', '{http://a/Thingworx?appKey=1}',
+                    '{http://a/Thingworx/Things}', '{http:///Thingworx}', '{http://a/Thingworx,NULL}',
+                    '{"http://a /Thingworx"}']) AS urls;
+SELECT throws_ok(format('SELECT holdfast.set_destination(''d'', ARRAY[''http://a/Thingworx''], %L)', secret),
+                 '22023', NULL, 'app_key_secret is refused: ' || coalesce(secret, 'null'))
+  FROM unnest(ARRAY[NULL, '', '../key', 'a b', '.hidden', '-x',
+                    'Endpoint=sb://x/;SharedAccessKeyName=a;SharedAccessKey=b',
+                    '0b1f9a2e-1111-2222-3333-444455556666']) AS secret;
+SELECT throws_ok(format('SELECT holdfast.set_destination(''d'', ARRAY[''http://a/Thingworx''], ''k'', %s)', argument),
+                 '22023', split_part(argument, ' ', 1) || ' is out of its range', 'range: ' || argument)
+  FROM unnest(ARRAY['max_in_flight => 0', 'max_in_flight => 1025', 'max_in_flight => NULL',
+                    'request_timeout_ms => 99', 'max_rows => 0', 'max_bytes => 1023',
+                    'linger_ms => -1']) AS argument;
+SELECT is((SELECT count(*) FROM holdfast.destination), 0::bigint, 'nothing of that was kept');
+
+-- A secret in the wrong place is not repeated.
+CREATE FUNCTION pg_temp.message_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE m text; d text; h text;
+BEGIN
+    EXECUTE statement;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS m = MESSAGE_TEXT, d = PG_EXCEPTION_DETAIL, h = PG_EXCEPTION_HINT;
+    RETURN concat_ws(' / ', m, d, h);
+END $$;
+SELECT unalike(pg_temp.message_of($$SELECT holdfast.set_destination('d', ARRAY['http://a/Thingworx'],
+                                    'SharedAccessKey=hunter2')$$), '%hunter2%', 'a secret is not repeated');
+SELECT unalike(pg_temp.message_of($$SELECT holdfast.set_destination('d', ARRAY['http://u:hunter2@a/Thingworx'],
+                                    'k')$$), '%hunter2%', 'nor a password in a URL');
+
+-- ---- destination
+SELECT lives_ok($$SELECT holdfast.set_destination('thingworx',
+                  ARRAY['https://a.example.com:8443/Thingworx/', 'http://[::1]/apps/Thingworx',
+                        'https://a.example.com:8443/Thingworx'], 'thingworx-app-key')$$, 'a destination');
+SELECT results_eq($$SELECT base_urls, max_in_flight, request_timeout_ms, max_rows, max_bytes, linger_ms
+                      FROM holdfast.destinations$$,
+                  $$VALUES (ARRAY['https://a.example.com:8443/Thingworx', 'http://[::1]/apps/Thingworx'],
+                            16, 10000, 1000, 1048576, 0)$$,
+                  'its URLs have one form, and the defaults hold');
+SELECT pg_temp.version_of('config') AS before \gset
+SELECT lives_ok($$SELECT holdfast.set_destination('thingworx',
+                  ARRAY['https://a.example.com:8443/Thingworx', 'http://[::1]/apps/Thingworx'],
+                  'thingworx-app-key')$$, 'the same again');
+SELECT is(pg_temp.version_of('config'), :before::bigint, 'changes nothing, and wakes no node');
+SELECT lives_ok($$SELECT holdfast.set_destination('thingworx', ARRAY['http://b/Thingworx'],
+                  'thingworx-app-key', max_rows => 500)$$, 'a change');
+SELECT is(pg_temp.version_of('config'), :before::bigint + 1, 'is seen by the nodes');
+SELECT is((SELECT max_rows FROM holdfast.destinations), 500, 'and takes effect');
+
+-- ---- fleet
+SELECT throws_ok($$SELECT holdfast.set_fleet('demo', 'nowhere')$$, '22023',
+                 'there is no destination ''nowhere''', 'a fleet needs its destination');
+SELECT throws_ok(format('SELECT holdfast.set_fleet(''demo'', ''thingworx'', %s)', argument), '22023', NULL,
+                 'rule refused: ' || argument)
+  FROM unnest(ARRAY['thing_template => NULL', 'thing_template => ''''', 'thing_template => ''all''',
+                    'thing_template => ''{device}-{site}''', 'auto_bind => NULL',
+                    'device_pattern => ''(''', 'device_pattern => ''''', 'time_member => '''''])
+       AS argument;
+SELECT lives_ok($$SELECT holdfast.set_fleet('demo', 'thingworx')$$, 'a fleet');
+SELECT lives_ok($$SELECT holdfast.set_fleet('demo', 'thingworx')$$, 'again');
+SELECT results_eq($$SELECT name, destination, thing_template, auto_bind, device_pattern, time_member,
+                           hubs FROM holdfast.fleets$$,
+                  $$VALUES ('demo'::text COLLATE "C", 'thingworx'::text COLLATE "C", '{device}', true,
+                            NULL::text, NULL::text, ARRAY[]::text[] COLLATE "C")$$, 'as its view says');
+
+-- ---- hub
+SELECT throws_ok(format('SELECT holdfast.set_hub(%s)', arguments), '22023', NULL, 'refused: ' || arguments)
+  FROM unnest(ARRAY[$$'h', 'nofleet', 's', 'g'$$, $$'h', NULL, 's', 'g'$$, $$'h', 'demo', 's', ''$$,
+                    $$'h', 'demo', 's', NULL$$, $$'h', 'demo', 's', 'a/b'$$, $$'h', 'demo', '', 'g'$$,
+                    $$'h', 'demo', NULL, 'g'$$, $$'', 'demo', 's', 'g'$$, $$NULL, 'demo', 's', 'g'$$,
+                    $$'h', 'demo', 's', 'g', 'yesterday'$$, $$'h', 'demo', 's', 'g', NULL$$,
+                    $$'h', 'demo', 's', 'g', enabled => NULL$$,
+                    $$'h', 'demo', 'Endpoint=sb://x;SharedAccessKey=y', 'g'$$]) AS arguments;
+SELECT lives_ok($$SELECT holdfast.set_hub(name => 'demo', fleet => 'demo',
+                  connection_secret => 'demo-hub', consumer_group => 'holdfast')$$, 'a hub');
+SELECT pg_temp.version_of('config') AS before \gset
+SELECT lives_ok($$SELECT holdfast.set_hub('demo', 'demo', 'demo-hub', 'holdfast')$$, 'again');
+SELECT is(pg_temp.version_of('config'), :before::bigint, 'changes nothing');
+SELECT throws_ok($$SELECT holdfast.set_hub('twin', 'demo', 'demo-hub', 'holdfast')$$, '22023',
+                 'hub ''demo'' already reads that log with that consumer group',
+                 'two readers of one consumer group are refused');
+SELECT lives_ok($$SELECT holdfast.set_hub('other', 'demo', 'demo-hub', 'second')$$,
+                'another consumer group is not');
+SELECT results_eq($$SELECT name, fleet, destination, start_at, enabled, partitions FROM holdfast.hubs
+                     ORDER BY name$$,
+                  $$VALUES ('demo'::text COLLATE "C", 'demo'::text COLLATE "C",
+                            'thingworx'::text COLLATE "C", 'earliest', true, 0::bigint),
+                           ('other', 'demo', 'thingworx', 'earliest', true, 0)$$, 'as their view says');
+
+-- ---- what is in use stays
+SELECT throws_ok($$SELECT holdfast.drop_destination('thingworx')$$, '55006',
+                 'destination ''thingworx'' is in use', 'a destination with fleets');
+SELECT throws_ok($$SELECT holdfast.drop_fleet('demo')$$, '55006', 'fleet ''demo'' is in use',
+                 'a fleet with hubs');
+SELECT throws_ok($$SELECT holdfast.drop_hub('other')$$, '55006', 'hub ''other'' is in use',
+                 'an enabled hub');
+SELECT lives_ok($$SELECT holdfast.set_hub('other', 'demo', 'demo-hub', 'second', enabled => false);
+                  SELECT holdfast.drop_hub('other')$$, 'a disabled one goes');
+SELECT lives_ok($$SELECT holdfast.drop_hub('other'), holdfast.drop_fleet('none'),
+                         holdfast.drop_destination('none')$$, 'dropping nothing does nothing');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,128 @@
+-- Who may do what, over everything in the schema; and that everything says what it is.
+BEGIN;
+SET search_path = tap, public;
+SELECT no_plan();
+\ir fixtures/demo.sql
+
+CREATE TEMP VIEW functions AS
+    SELECT p.oid, p.proname::text AS name, p.oid::regprocedure::text AS signature,
+           p.prosrc, p.prosecdef, p.proconfig, p.proacl, p.proowner
+      FROM pg_proc p WHERE p.pronamespace = 'holdfast'::regnamespace;
+CREATE TEMP VIEW relations AS
+    SELECT c.oid, c.oid::regclass::text AS full_name, c.relname::text AS name, c.relkind, c.relowner
+      FROM pg_class c
+     WHERE c.relnamespace = 'holdfast'::regnamespace AND c.relkind IN ('r', 'v', 'm', 'p', 'S', 'f');
+
+-- ---- functions
+CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
+    'join', 'leave', 'watch', 'sweep', 'assignment', 'poll', 'tend', 'report_hub', 'release', 'keep',
+    'decline', 'save_checkpoints', 'report', 'configuration', 'resolve', 'add_dead_letters',
+    'claim_replays', 'settle_replays', 'report_event', 'schema_version']);
+CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
+    'set_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
+    'bind_devices', 'unbind_device', 'replay_dead_letters', 'discard_dead_letters', 'prune_history',
+    'drain_node', 'undrain_node', 'move_partition', 'set_capacity', 'set_setting', 'schema_version']);
+SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_node', oid, 'EXECUTE')$$,
+              'SELECT name FROM of_node', 'a node may call the protocol, and nothing else');
+-- What views call runs with the rights of who looks, so readers may call these: they only read.
+CREATE TEMP TABLE of_reader (name) AS SELECT unnest(ARRAY[
+    'schema_version', 'diagnose', 'node_quotas', 'planned_moves']);
+SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_admin', oid, 'EXECUTE')$$,
+              'SELECT name FROM of_admin UNION SELECT name FROM of_reader',
+              'an administrator may call the functions for administrators');
+SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_reader', oid, 'EXECUTE')$$,
+              'SELECT name FROM of_reader', 'a reader may call what only reads');
+SELECT is_empty($$SELECT signature FROM functions f, aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) AS a
+                   WHERE a.grantee = 0$$, 'PUBLIC may call nothing');
+SELECT is_empty($$SELECT signature FROM functions WHERE proowner <> 'holdfast_owner'::regrole$$,
+                'all functions belong to holdfast_owner');
+SELECT is_empty($$SELECT signature FROM functions
+                   WHERE (name IN (SELECT name FROM of_node) OR name IN (SELECT name FROM of_admin))
+                     AND NOT prosecdef$$, 'what others may call runs with the owner''s rights');
+SELECT is_empty($$SELECT signature FROM functions
+                   WHERE prosecdef AND NOT coalesce(proconfig @> ARRAY['search_path=holdfast, pg_catalog, pg_temp'], false)$$,
+                'and with the owner''s search path');
+SELECT is_empty($$SELECT name FROM functions WHERE name IN (SELECT name FROM of_node)
+                   GROUP BY name HAVING count(*) > 1$$, 'no function of the protocol has two signatures');
+
+-- ---- tables, views, sequences
+SELECT is_empty(format($$SELECT full_name FROM relations WHERE relkind <> 'S'
+                   AND has_table_privilege(%L, oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')$$, r),
+                r || ' has no right on any table or view')
+  FROM unnest(ARRAY['holdfast_node', 'public']) AS r;
+SELECT is_empty(format($$SELECT full_name FROM relations
+                   WHERE CASE relkind WHEN 'S' THEN has_sequence_privilege(%L, oid, 'USAGE, SELECT, UPDATE') END$$, r),
+                r || ' has no right on any sequence')
+  FROM unnest(ARRAY['holdfast_node', 'holdfast_admin', 'holdfast_reader', 'public']) AS r;
+SELECT is_empty(format($$SELECT full_name FROM relations WHERE relkind <> 'S'
+                   AND has_table_privilege(%L, oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')$$, r),
+                r || ' writes no table or view')
+  FROM unnest(ARRAY['holdfast_admin', 'holdfast_reader']) AS r;
+SELECT is_empty(format($$SELECT full_name FROM relations WHERE relkind NOT IN ('S', 'v')
+                   AND (has_table_privilege(%L, oid, 'SELECT') OR has_any_column_privilege(%L, oid, 'SELECT'))$$, r, r),
+                r || ' reads no table')
+  FROM unnest(ARRAY['holdfast_admin', 'holdfast_reader', 'holdfast_node', 'public']) AS r;
+SELECT is_empty(format($$SELECT full_name FROM relations WHERE relkind = 'v'
+                   AND NOT has_table_privilege(%L, oid, 'SELECT')$$, r), r || ' reads all views')
+  FROM unnest(ARRAY['holdfast_admin', 'holdfast_reader']) AS r;
+SELECT is_empty($$SELECT full_name FROM relations WHERE relowner <> 'holdfast_owner'::regrole$$,
+                'all of them belong to holdfast_owner');
+SELECT is_empty($$SELECT w.want FROM unnest(ARRAY['status', 'nodes', 'leader', 'leader_history', 'partitions',
+                   'partition_history', 'plan', 'incarnations', 'bindings', 'unbound_devices', 'dead_letters',
+                   'hubs', 'destinations', 'fleets', 'events', 'settings']) AS w (want)
+                   WHERE w.want NOT IN (SELECT name FROM relations WHERE relkind = 'v')$$, 'no view is missing');
+SELECT ok(NOT has_schema_privilege('public', 'holdfast', 'USAGE'), 'PUBLIC does not see the schema');
+SELECT ok(NOT has_schema_privilege(r, 'holdfast', 'CREATE'), r || ' makes nothing in the schema')
+  FROM unnest(ARRAY['holdfast_node', 'holdfast_admin', 'holdfast_reader', 'public']) AS r;
+
+-- ---- the session key
+SELECT is_empty($$SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                   WHERE c.relnamespace = 'holdfast'::regnamespace AND c.relkind = 'v'
+                     AND (a.attname ~ 'session_key' OR a.atttypid = 'holdfast.session'::regtype)$$,
+                'no view has a column of session keys');
+
+-- ---- comments, and errors in three parts
+SELECT is_empty($$SELECT signature FROM functions WHERE coalesce(obj_description(oid, 'pg_proc'), '') = ''$$,
+                'every function has a comment');
+SELECT is_empty($$SELECT full_name FROM relations WHERE relkind <> 'S'
+                   AND coalesce(obj_description(oid, 'pg_class'), '') = ''$$, 'every table and view has a comment');
+SELECT is_empty($$SELECT signature FROM functions,
+                         LATERAL (SELECT (SELECT count(*) FROM regexp_matches(prosrc, 'RAISE\s+(EXCEPTION|WARNING)', 'g')),
+                                         (SELECT count(*) FROM regexp_matches(prosrc, '\mDETAIL\s*=', 'g')),
+                                         (SELECT count(*) FROM regexp_matches(prosrc, '\mHINT\s*=', 'g')))
+                                 AS n (raises, details, hints)
+                   WHERE raises > details OR raises > hints$$, 'every error has a detail and a hint');
+
+-- ---- in their shoes
+SET ROLE holdfast_reader;
+SELECT lives_ok(format('SELECT * FROM holdfast.%I LIMIT 1', viewname), 'a reader reads ' || viewname)
+  FROM pg_views WHERE schemaname = 'holdfast' ORDER BY viewname;
+SELECT is_empty(format('SELECT v FROM holdfast.%I AS v WHERE v::text LIKE ''%%000000000901%%''', viewname),
+                'and finds no session''s key in ' || viewname)
+  FROM pg_views WHERE schemaname = 'holdfast' ORDER BY viewname;
+SELECT throws_ok('SELECT session_key FROM holdfast.session', '42501', NULL, 'a reader sees no key');
+SELECT throws_ok($$SELECT holdfast.set_fleet('a', 'b')$$, '42501', NULL, 'and sets nothing');
+RESET ROLE;
+SET ROLE holdfast_admin;
+SELECT lives_ok(format('SELECT * FROM holdfast.%I LIMIT 1', viewname), 'an administrator reads ' || viewname)
+  FROM pg_views WHERE schemaname = 'holdfast' ORDER BY viewname;
+SELECT lives_ok($$SELECT holdfast.set_destination('rights', ARRAY['http://a/Thingworx'], 'k');
+                  SELECT holdfast.set_fleet('rights', 'rights');
+                  SELECT holdfast.set_hub('rights', 'rights', 's', 'g');
+                  SELECT holdfast.bind_device('rights', 'd', 't');
+                  SELECT holdfast.replay_dead_letters(), holdfast.discard_dead_letters(device => 'none')$$,
+                'an administrator configures');
+SELECT throws_ok('DELETE FROM holdfast.hub', '42501', NULL, 'but not past the functions');
+SELECT throws_ok($$SELECT holdfast.poll(gen_random_uuid())$$, '42501', NULL, 'and is no node');
+RESET ROLE;
+SET ROLE holdfast_node;
+SELECT throws_ok($$SELECT holdfast.resolve(gen_random_uuid(), 'rights', ARRAY['d'], ARRAY[''])$$, 'HF002', NULL,
+                 'a node needs a key');
+SELECT throws_ok('SELECT * FROM holdfast.hubs', '42501', NULL, 'a node reads no view');
+SELECT throws_ok($$SELECT holdfast.set_fleet('a', 'b')$$, '42501', NULL, 'and configures nothing');
+SELECT throws_ok($$SELECT holdfast.session_of(gen_random_uuid())$$, '42501', NULL, 'nor calls what is internal');
+SELECT lives_ok('SELECT * FROM holdfast.schema_version()', 'a node sees the schema''s version');
+RESET ROLE;
+
+SELECT * FROM finish();
+ROLLBACK;
