@@ -1,0 +1,172 @@
+#include "node/flow.h"
+
+#include "base/clock.h"
+#include "node/binder.h"
+#include "node/destinations.h"
+#include "node/grants.h"
+#include "node/hubs.h"
+#include "node/office.h"
+#include "node/parts.h"
+#include "node/replays.h"
+#include "store/configuration.h"
+
+/* An event as it goes through the stages, whoever owns it. */
+struct event_view {
+    void *owner;
+    uint64_t ticket;
+    int64_t sequence, enqueued_ms;
+    struct slice offset, device, module, body;
+};
+
+/* ---- ways out ----------------------------------------------------------------------------- */
+
+static void finish(struct event_view *event)
+{
+    const struct owner *owner = event->owner;
+    if (owner->kind == OWNER_GRANT)
+        grant_complete(event->owner, event->ticket);
+    else
+        replay_completed(event->owner);
+}
+
+static void give_up(struct node_parts *node, const struct event_view *event, const char *reason,
+                    const char *detail)
+{
+    const struct owner *owner = event->owner;
+    if (owner->kind == OWNER_REPLAY) {
+        bool unbound = strcmp(reason, "unbound") == 0;
+        replay_settle(event->owner, unbound ? "unbound" : "refused", detail);
+        return;
+    }
+    struct office_event kept = {.grant = event->owner,
+                                .ticket = event->ticket,
+                                .sequence = event->sequence,
+                                .enqueued_ms = event->enqueued_ms,
+                                .offset = event->offset,
+                                .device = event->device,
+                                .module = event->module,
+                                .body = event->body};
+    office_keep_event(node->office, &kept, reason, detail);
+}
+
+/* ---- the way in --------------------------------------------------------------------------- */
+
+static void deliver(struct node_parts *node, const char *fleet_name, struct event_view *event,
+                    const struct lane_key *key)
+{
+    const struct fleet_config *fleet = configuration_fleet(node->configuration, fleet_name);
+    struct destination *destination =
+        fleet != NULL ? destinations_find(node->destinations, fleet->destination) : NULL;
+    if (destination == NULL) {
+        give_up(node, event, "refused", "the fleet of the device has no destination");
+        return;
+    }
+    struct translate_rules rules = {.time_member = slice_from(fleet->time_member)};
+    struct error why;
+    const struct owner *owner = event->owner;
+    bool row = owner->kind == OWNER_REPLAY && replay_is_row(event->owner);
+    bool ok = row ? translate_row(event->body, &node->rows, &why)
+                  : translate(event->body, event->enqueued_ms, &rules, &node->rows, &why);
+    if (!ok) {
+        give_up(node, event, "unparsable", why.message);
+        return;
+    }
+    if (node->rows.count == 0) {
+        finish(event);
+        return;
+    }
+    struct parcel_origin origin = {.partition = event->owner,
+                                   .ticket = event->ticket,
+                                   .sequence = event->sequence,
+                                   .enqueued_ms = event->enqueued_ms,
+                                   .offset = event->offset,
+                                   .device = event->device,
+                                   .module = event->module};
+    destination_push(destination, key, parcel_create(&node->rows, &origin));
+}
+
+static void route(struct node_parts *node, const char *fleet, struct event_view *event)
+{
+    const struct lane_key *key = NULL;
+    switch (binder_find(node->binder, fleet, event->device, event->module, &key)) {
+    case BINDING_BOUND:
+        deliver(node, fleet, event, key);
+        break;
+    case BINDING_UNBOUND:
+        give_up(node, event, "unbound", "no rule and no row binds the device to a Thing");
+        break;
+    case BINDING_PENDING:
+        binder_wait(node->binder, fleet,
+                    &(struct waiting_event){.owner = event->owner,
+                                            .ticket = event->ticket,
+                                            .sequence = event->sequence,
+                                            .enqueued_ms = event->enqueued_ms,
+                                            .offset = event->offset,
+                                            .device = event->device,
+                                            .module = event->module,
+                                            .body = event->body});
+        break;
+    }
+}
+
+void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
+                  const struct source_message *message)
+{
+    struct event_view event = {.owner = grant,
+                               .ticket = ticket,
+                               .sequence = message->sequence,
+                               .enqueued_ms = message->enqueued_ms,
+                               .offset = message->offset,
+                               .device = message->device,
+                               .module = message->module,
+                               .body = message->body};
+    if (event.device.n == 0) {
+        give_up(node, &event, "unbound", "the event names no device");
+        return;
+    }
+    route(node, hub_fleet(grant_hub(grant)), &event);
+}
+
+void flow_resolved(struct node_parts *node, const char *fleet, const struct waiting_event *waiting)
+{
+    struct event_view event = {.owner = waiting->owner,
+                               .ticket = waiting->ticket,
+                               .sequence = waiting->sequence,
+                               .enqueued_ms = waiting->enqueued_ms,
+                               .offset = waiting->offset,
+                               .device = waiting->device,
+                               .module = waiting->module,
+                               .body = waiting->body};
+    route(node, fleet, &event);
+}
+
+/* ---- the way back ------------------------------------------------------------------------- */
+
+void flow_completed(struct node_parts *node, struct parcel *parcel)
+{
+    const struct owner *owner = parcel->partition;
+    if (owner == NULL)
+        return;
+    if (owner->kind == OWNER_REPLAY) {
+        replay_completed(parcel->partition);
+        return;
+    }
+    node->counts.events_delivered++;
+    grant_complete(parcel->partition, parcel->ticket);
+}
+
+void flow_refused(struct node_parts *node, struct destination *destination, struct parcel *parcel,
+                  uint32_t row, const char *reason, const char *detail)
+{
+    const struct owner *owner = parcel->partition;
+    if (owner == NULL) {
+        destination_row_done(destination, parcel);
+        return;
+    }
+    if (owner->kind == OWNER_REPLAY) {
+        replay_refused(parcel->partition, detail);
+        destination_row_done(destination, parcel);
+        return;
+    }
+    office_keep_row(node->office, destination, parcel, row, reason, detail);
+}

@@ -1,0 +1,301 @@
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/retry.h"
+#include "node/binder.h"
+#include "node/destinations.h"
+#include "node/flow.h"
+#include "node/grant_state.h"
+#include "node/grants.h"
+#include "node/hubs.h"
+#include "node/membership.h"
+#include "node/office.h"
+#include "store/coordination.h"
+
+#include <stdlib.h>
+
+enum { BACK_OFF_BASE_MS = 50, BACK_OFF_CAP_MS = 5000, CREDIT_STEPS = 8, DISCARD_WINDOW = 4000 };
+
+/* A call about a grant that may be gone when the answer comes: found again by its token. */
+struct grant_call {
+    struct grants *set;
+    struct node_parts *node;
+    int partition_id;
+    int64_t token;
+    enum ownership_event yes, no;
+};
+
+struct grant *grants_find(struct grants *g, int partition_id, int64_t token);
+
+/* ---- actions ------------------------------------------------------------------------------ */
+
+static void stop_reader(struct grant *grant)
+{
+    if (grant->reader == NULL || grant->stopping)
+        return;
+    grant->stopping = true;
+    source_stop(grant->reader);
+}
+
+/* Remembers how far the completed prefix has come, as the tracker is about to forget it. */
+static void remember_prefix(struct grant *grant)
+{
+    struct tracker_mark mark = {0};
+    (void)tracker_checkpoint(grant->tracker, &mark);
+    if (mark.offset.n > 0) {
+        free(grant->resume_offset);
+        grant->resume_offset = xstrndup(mark.offset.p, mark.offset.n);
+    }
+}
+
+static void drop_all(struct grant *grant)
+{
+    struct node_parts *node = grant->node;
+    node->counts.dropped_unsent += tracker_in_flight(grant->tracker);
+    remember_prefix(grant);
+    destinations_abandon(node->destinations, grant);
+    binder_drop(node->binder, grant, INT64_MIN);
+    office_drop(node->office, grant);
+    tracker_reset(grant->tracker);
+}
+
+/* The hand-over rule: all up to the last event that was sent, in part or whole, is finished, so
+ * that the checkpoint covers whatever ThingWorx has seen; the successor begins behind it. */
+static void drop_unsent(struct grant *grant)
+{
+    struct node_parts *node = grant->node;
+    int64_t above = destinations_touched(node->destinations, grant);
+    int64_t completed = tracker_highest_completed(grant->tracker);
+    if (completed > above)
+        above = completed;
+    destinations_drop(node->destinations, grant, above);
+    binder_drop(node->binder, grant, above);
+    tracker_cut(grant->tracker, above);
+}
+
+static void open_reader(struct grant *grant)
+{
+    struct hub *hub = hubs_find(grant->node->hubs, grant->hub_name);
+    struct tracker_mark mark;
+    struct slice after = slice_from(grant->resume_offset);
+    if (tracker_newest(grant->tracker, &mark))
+        after = mark.offset;
+    grant->outstanding = tracker_room(grant->tracker);
+    grant->stopping = grant->overflowed = false;
+    grant->reader = hub_read(hub, grant->partition, grant->token, after, grant->outstanding, grant);
+}
+
+static void back_off(struct grant *grant)
+{
+    grant->openable_at_us =
+        clock_now_us() + retry_delay_us(grant->attempts, BACK_OFF_BASE_MS * MS_US,
+                                        BACK_OFF_CAP_MS * MS_US, &grant->node->random);
+    grant->attempts++;
+}
+
+static void on_call(void *ctx, bool yes, const struct error *err)
+{
+    struct grant_call call = *(struct grant_call *)ctx;
+    free(ctx);
+    struct grant *grant = grants_find(call.set, call.partition_id, call.token);
+    if (grant == NULL)
+        return;
+    if (err != NULL && err->code[0] != '\0')
+        log_error(call.node->log, "a call about a partition failed", err,
+                  F_NUMBER("partition_id", call.partition_id), F_NUMBER("token", call.token));
+    grant_step(grant, err != NULL ? OWNERSHIP_UNANSWERED : yes ? call.yes : call.no, err);
+}
+
+static struct grant_call *call_new(const struct grant *grant, enum ownership_event yes,
+                                   enum ownership_event no)
+{
+    struct grant_call *call = xcalloc(1, sizeof *call);
+    *call = (struct grant_call){.set = grant->set,
+                                .node = grant->node,
+                                .partition_id = grant->partition_id,
+                                .token = grant->token,
+                                .yes = yes,
+                                .no = no};
+    return call;
+}
+
+static void ask_database(struct grant *grant, unsigned actions, const struct error *why)
+{
+    struct node_parts *node = grant->node;
+    struct pg_connection *work = membership_work(node->membership);
+    const char *key = membership_key(node->membership);
+    if (work == NULL) {
+        grant_step(grant, OWNERSHIP_UNANSWERED, NULL);
+        return;
+    }
+    if (actions & OWNERSHIP_DO_RELEASE) {
+        node->counts.releases++;
+        store_release(work, key, grant->partition_id, grant->token, on_call,
+                      call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_REVOKED));
+    }
+    if (actions & OWNERSHIP_DO_KEEP)
+        store_keep(work, key, grant->partition_id, grant->token,
+                   "not drained before the deadline of the move", on_call,
+                   call_new(grant, OWNERSHIP_KEPT, OWNERSHIP_REVOKED));
+    if (actions & OWNERSHIP_DO_DECLINE)
+        store_decline(work, key, grant->partition_id, grant->token,
+                      why != NULL ? why->message : "not readable from this node", on_call,
+                      call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_REVOKED));
+}
+
+static void carry_out(struct grant *grant, unsigned actions, const struct error *why)
+{
+    if (actions & OWNERSHIP_DO_STOP)
+        stop_reader(grant);
+    if (actions & OWNERSHIP_DO_DROP_ALL)
+        drop_all(grant);
+    if (actions & OWNERSHIP_DO_DROP_UNSENT)
+        drop_unsent(grant);
+    if (actions & OWNERSHIP_DO_OPEN)
+        open_reader(grant);
+    if (actions & OWNERSHIP_DO_BACK_OFF)
+        back_off(grant);
+    if (actions & OWNERSHIP_DO_ASK) {
+        grant->doubted_us = clock_now_us();
+        membership_refresh(grant->node->membership);
+    }
+    if (actions & OWNERSHIP_DO_SAVE)
+        grants_save(grant->set);
+    else if ((actions & OWNERSHIP_DO_RELEASE) && grant->node->stopping)
+        grant->parked = true; /* leaving hands all over in one transaction */
+    else if (actions & (OWNERSHIP_DO_RELEASE | OWNERSHIP_DO_KEEP | OWNERSHIP_DO_DECLINE))
+        ask_database(grant, actions, why);
+    else if (actions & OWNERSHIP_DO_END)
+        grants_retire(grant->set, grant);
+}
+
+void grant_step(struct grant *grant, enum ownership_event event, const struct error *why)
+{
+    const struct ownership_edge *edge = ownership_step(grant->state, event);
+    if (edge == NULL)
+        return;
+    struct log_field fields[] = {F_TEXT("hub", grant->hub_name),
+                                 F_TEXT("partition", grant->partition),
+                                 F_NUMBER("token", grant->token),
+                                 F_TEXT("from", ownership_state_name(edge->from)),
+                                 F_TEXT("to", ownership_state_name(edge->to)),
+                                 {.key = NULL}};
+    log_failure(grant->node->log, why != NULL ? LOG_WARNING : LOG_INFO, edge->sentence, why,
+                fields);
+    grant->state = edge->to;
+    carry_out(grant, edge->actions, why);
+}
+
+/* ---- from the reader ---------------------------------------------------------------------- */
+
+void grant_opened(struct grant *grant)
+{
+    grant_step(grant, OWNERSHIP_OPENED, NULL);
+}
+
+void grant_message(struct grant *grant, const struct source_message *message)
+{
+    struct node_parts *node = grant->node;
+    if (grant->outstanding > 0)
+        grant->outstanding--;
+    if (message->last_sequence >= 0) {
+        grant->last_sequence = message->last_sequence;
+        grant->last_enqueued_ms = message->last_enqueued_ms;
+    }
+    if (grant->state != OWNERSHIP_READING || grant->overflowed)
+        return;
+    grant->attempts = 0;
+    node->counts.events_received++;
+    if (node->discard) {
+        if (grant->outstanding < DISCARD_WINDOW / 2) {
+            source_credit(grant->reader, DISCARD_WINDOW - grant->outstanding);
+            grant->outstanding = DISCARD_WINDOW;
+        }
+        return;
+    }
+    uint64_t ticket = tracker_begin(grant->tracker, message->sequence, message->offset,
+                                    message->enqueued_ms, message->wire_bytes);
+    if (ticket != 0) {
+        flow_message(node, grant, ticket, message);
+        return;
+    }
+    struct tracker_mark newest;
+    if (tracker_newest(grant->tracker, &newest) && message->sequence <= newest.sequence)
+        return; /* it is on its way already */
+    /* More came than was asked for: reading anew from where we stand loses nothing. */
+    grant->overflowed = true;
+    log_warning(node->log, "the hub sends more than it may: opening the partition again",
+                F_TEXT("hub", grant->hub_name), F_TEXT("partition", grant->partition),
+                F_NUMBER("token", grant->token));
+    source_stop(grant->reader);
+}
+
+void grant_ended(struct grant *grant, enum source_end end, const struct error *why)
+{
+    static const enum ownership_event events[] = {
+        [SOURCE_END_CLOSED] = OWNERSHIP_LOST,     [SOURCE_END_STOLEN] = OWNERSHIP_STOLEN,
+        [SOURCE_END_LOST] = OWNERSHIP_LOST,       [SOURCE_END_REFUSED] = OWNERSHIP_UNREADABLE,
+        [SOURCE_END_BAD_OFFSET] = OWNERSHIP_LOST, [SOURCE_END_NOT_FOUND] = OWNERSHIP_UNREADABLE};
+    grant->reader = NULL;
+    grant->stopping = false;
+    grant->outstanding = 0;
+    if (grant->state == OWNERSHIP_ENDED) {
+        grants_bury(grant->set, grant);
+        return;
+    }
+    if (end == SOURCE_END_STOLEN)
+        grant->node->counts.stolen++;
+    if (end == SOURCE_END_BAD_OFFSET)
+        log_error(grant->node->log, "the checkpoint does not exist in the partition's log", why,
+                  F_TEXT("hub", grant->hub_name), F_TEXT("partition", grant->partition),
+                  F_NUMBER("token", grant->token));
+    grant_step(grant, events[end], end == SOURCE_END_CLOSED ? NULL : why);
+}
+
+/* ---- progress ----------------------------------------------------------------------------- */
+
+void grant_top_up(struct grant *grant)
+{
+    if (grant->state != OWNERSHIP_READING || grant->reader == NULL || grant->stopping ||
+        grant->overflowed)
+        return;
+    uint32_t room = tracker_room(grant->tracker);
+    if (room <= grant->outstanding)
+        return;
+    uint32_t more = room - grant->outstanding;
+    /* Few large grants instead of many small ones: each is a frame on the wire. */
+    if (grant->outstanding > 0 && more < room / CREDIT_STEPS)
+        return;
+    grant->outstanding += more;
+    source_credit(grant->reader, more);
+}
+
+void grant_complete(struct grant *grant, uint64_t ticket)
+{
+    tracker_complete(grant->tracker, ticket);
+    grant_top_up(grant);
+}
+
+struct hub *grant_hub(const struct grant *grant)
+{
+    return hubs_find(grant->node->hubs, grant->hub_name);
+}
+
+int grant_partition_id(const struct grant *grant)
+{
+    return grant->partition_id;
+}
+
+int64_t grant_token(const struct grant *grant)
+{
+    return grant->token;
+}
+
+void grant_free(struct grant *grant)
+{
+    tracker_free(grant->tracker);
+    free(grant->hub_name);
+    free(grant->partition);
+    free(grant->resume_offset);
+    free(grant);
+}

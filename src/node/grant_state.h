@@ -1,0 +1,51 @@
+#pragma once
+#include "core/ownership.h"
+#include "core/tracker.h"
+#include "node/parts.h"
+#include "source/source.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Private to grants.c and grant.c. */
+
+struct grants;
+struct hub;
+
+struct grant {
+    struct owner owner; /* first: see parts.h */
+    struct node_parts *node;
+    struct grants *set;
+    int partition_id;
+    char *hub_name, *partition;
+    int64_t token;
+    enum ownership_state state;
+
+    struct source_reader *reader;
+    struct tracker *tracker;
+    uint32_t outstanding; /* credit granted and not yet used */
+    char *resume_offset;  /* where to read on when the tracker knows nothing; NULL: start policy */
+
+    unsigned attempts;
+    int64_t openable_at_us;   /* back-off */
+    int64_t move_deadline_us; /* 0: none */
+    int64_t doubted_us;       /* since when the database is asked */
+    int64_t last_sequence, last_enqueued_ms;
+    bool stopping; /* the reader was asked to stop */
+    bool overflowed;
+    bool parked; /* drained and saved, for a clean stop */
+    bool assigned;
+    struct grant *next, *prev;
+};
+
+/* Takes the edge of core/ownership, logs it and carries it out. The grant may be freed. */
+void grant_step(struct grant *grant, enum ownership_event event, const struct error *why);
+/* Asks for more messages when enough room has come free. */
+void grant_top_up(struct grant *grant);
+void grant_free(struct grant *grant);
+/* A grant that ended is taken out of the set; it lives on until its reader has let go. */
+void grants_retire(struct grants *g, struct grant *grant);
+/* The reader of a retired grant has let go: frees it. */
+void grants_bury(struct grants *g, struct grant *grant);
+/* Saves all checkpoints that have moved, now. */
+void grants_save(struct grants *g);

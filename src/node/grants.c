@@ -1,0 +1,445 @@
+#include "node/grants.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "node/destinations.h"
+#include "node/grant_state.h"
+#include "node/hubs.h"
+#include "node/membership.h"
+#include "store/progress.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+enum {
+    SAVE_MS = 250,
+    BUDGET_EVENTS = 24000,           /* of the whole node, divided among its partitions */
+    BUDGET_BYTES = 32 * 1024 * 1024, /* of encoded events */
+    WINDOW_MAX = 8000,
+    WINDOW_MIN = 64,
+    ENDED_KEPT = 64
+};
+
+/* A grant that ended, so that a late answer of the database cannot bring it back to life. */
+struct ended {
+    int partition_id;
+    int64_t token;
+};
+
+struct grants {
+    struct node_parts *node;
+    struct grant *list;
+    struct grant *retired; /* ended, but the reader has not let go yet */
+    size_t count;
+    struct ended ended[ENDED_KEPT];
+    size_t ended_at;
+    bool saving;
+    int64_t save_at_us;
+};
+
+struct grant *grants_find(struct grants *g, int partition_id, int64_t token);
+
+struct grants *grants_create(struct node_parts *node)
+{
+    struct grants *g = xcalloc(1, sizeof *g);
+    g->node = node;
+    return g;
+}
+
+void grants_free(struct grants *g)
+{
+    if (g == NULL)
+        return;
+    struct grant *grant, *next;
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        DL_DELETE(g->list, grant);
+        grant_free(grant);
+    }
+    DL_FOREACH_SAFE(g->retired, grant, next)
+    {
+        grants_bury(g, grant);
+    }
+    free(g);
+}
+
+struct grant *grants_find(struct grants *g, int partition_id, int64_t token)
+{
+    struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        if (grant->partition_id == partition_id && grant->token == token)
+            return grant;
+    }
+    return NULL;
+}
+
+/* ---- the set ------------------------------------------------------------------------------ */
+
+/* Every partition gets its share of what the node may hold, so that memory does not depend on how
+ * long a destination is down. */
+static void share_budget(struct grants *g)
+{
+    size_t n = g->count > 0 ? g->count : 1;
+    size_t events = BUDGET_EVENTS / n;
+    if (events > WINDOW_MAX)
+        events = WINDOW_MAX;
+    if (events < WINDOW_MIN)
+        events = WINDOW_MIN;
+    struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        tracker_set_limits(grant->tracker, (uint32_t)events, BUDGET_BYTES / n);
+    }
+}
+
+static void create(struct grants *g, const struct store_assigned *row)
+{
+    struct grant *grant = xcalloc(1, sizeof *grant);
+    *grant = (struct grant){.owner = {OWNER_GRANT},
+                            .node = g->node,
+                            .set = g,
+                            .partition_id = row->partition_id,
+                            .hub_name = xstrdup(row->hub),
+                            .partition = xstrdup(row->partition),
+                            .token = row->token,
+                            .state = OWNERSHIP_WAITING,
+                            .tracker = tracker_create(WINDOW_MIN, BUDGET_BYTES),
+                            .resume_offset =
+                                row->start_offset != NULL ? xstrdup(row->start_offset) : NULL,
+                            .last_sequence = -1,
+                            .last_enqueued_ms = -1,
+                            .assigned = true};
+    DL_APPEND(g->list, grant);
+    g->count++;
+    g->node->counts.takeovers++;
+    log_info(g->node->log, "partition granted", F_TEXT("hub", row->hub),
+             F_TEXT("partition", row->partition), F_NUMBER("token", row->token),
+             F_TEXT("offset", row->start_offset != NULL ? row->start_offset : "none"));
+}
+
+void grants_retire(struct grants *g, struct grant *grant)
+{
+    DL_DELETE(g->list, grant);
+    g->count--;
+    g->ended[g->ended_at] = (struct ended){grant->partition_id, grant->token};
+    g->ended_at = (g->ended_at + 1) % ENDED_KEPT;
+    if (grant->reader == NULL)
+        grant_free(grant);
+    else
+        DL_APPEND(g->retired, grant);
+}
+
+void grants_bury(struct grants *g, struct grant *grant)
+{
+    DL_DELETE(g->retired, grant);
+    grant_free(grant);
+}
+
+static bool has_ended(const struct grants *g, const struct store_assigned *row)
+{
+    for (size_t i = 0; i < ENDED_KEPT; i++)
+        if (g->ended[i].partition_id == row->partition_id && g->ended[i].token >= row->token)
+            return true;
+    return false;
+}
+
+/* What the assignment says of a grant that we know. */
+static void compare(struct grants *g, struct grant *grant, const struct store_assigned *row)
+{
+    if (row->releasing) {
+        if (grant->move_deadline_us == 0)
+            grant->move_deadline_us = clock_now_us() + row->deadline_ms * MS_US;
+        grant_step(grant, OWNERSHIP_MOVE, NULL);
+        return;
+    }
+    grant->move_deadline_us = 0;
+    bool fresh = membership_asked_us(g->node->membership) > grant->doubted_us;
+    if (grant->state == OWNERSHIP_IN_DOUBT && fresh)
+        grant_step(grant, OWNERSHIP_CONFIRMED, NULL);
+    else if ((grant->state == OWNERSHIP_DRAINING || grant->state == OWNERSHIP_SAVING) &&
+             !g->node->stopping)
+        grant_step(grant, OWNERSHIP_KEPT, NULL);
+}
+
+void grants_assign(struct grants *g, const struct store_assigned *rows, size_t count)
+{
+    struct grant *grant, *next;
+    DL_FOREACH(g->list, grant)
+    {
+        grant->assigned = false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        grant = grants_find(g, rows[i].partition_id, rows[i].token);
+        if (grant != NULL)
+            grant->assigned = true;
+        else if (!has_ended(g, &rows[i]) && !g->node->stopping)
+            create(g, &rows[i]);
+    }
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        if (!grant->assigned)
+            grant_step(grant, OWNERSHIP_REVOKED, NULL);
+    }
+    for (size_t i = 0; i < count; i++) {
+        grant = grants_find(g, rows[i].partition_id, rows[i].token);
+        if (grant != NULL)
+            compare(g, grant, &rows[i]);
+    }
+    share_budget(g);
+    grants_tick(g, clock_now_us());
+}
+
+/* ---- checkpoints -------------------------------------------------------------------------- */
+
+/* A batch on its way: its marks, as the trackers move on meanwhile. */
+struct save {
+    struct grants *set;
+    size_t count;
+    struct store_checkpoint rows[];
+};
+
+static void save_free(struct save *save)
+{
+    for (size_t i = 0; i < save->count; i++)
+        free((void *)(uintptr_t)save->rows[i].offset.p);
+    free(save);
+}
+
+static void saved_row(struct save *save, const struct store_checkpoint *asked,
+                      enum store_saved outcome)
+{
+    struct grants *g = save->set;
+    struct node_parts *node = g->node;
+    struct grant *grant = grants_find(g, asked->partition_id, asked->token);
+    if (grant == NULL)
+        return;
+    if (outcome == STORE_STALE_TOKEN) {
+        node->counts.checkpoints_refused++;
+        grant_step(grant, OWNERSHIP_REVOKED, NULL);
+        return;
+    }
+    struct tracker_mark mark = {asked->offset, asked->sequence, asked->enqueued_ms};
+    tracker_taken(grant->tracker, &mark);
+    if (outcome == STORE_SAVED) {
+        node->counts.checkpoints_saved++;
+        return;
+    }
+    node->counts.checkpoints_refused++;
+    log_warning(node->log, "a checkpoint behind the stored one was refused",
+                F_TEXT("hub", grant->hub_name), F_TEXT("partition", grant->partition),
+                F_NUMBER("token", grant->token), F_NUMBER("sequence", asked->sequence));
+}
+
+/* Grants that wait for their last checkpoint go on when nothing of theirs is left to save. */
+static void finish_saving(struct grants *g)
+{
+    struct grant *grant, *next;
+    struct tracker_mark mark;
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        if (grant->state == OWNERSHIP_SAVING && !tracker_checkpoint(grant->tracker, &mark))
+            grant_step(grant, OWNERSHIP_SAVED, NULL);
+    }
+}
+
+static void on_saved(void *ctx, const struct store_saved_row *rows, size_t count,
+                     const struct error *err)
+{
+    struct save *save = ctx;
+    struct grants *g = save->set;
+    g->saving = false;
+    if (err != NULL && strcmp(err->code, HF_SESSION_ENDED) == 0)
+        membership_ended(g->node->membership);
+    else if (err != NULL && err->code[0] != '\0')
+        log_error(g->node->log, "could not save checkpoints", err);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < save->count; k++)
+            if (save->rows[k].partition_id == rows[i].partition_id)
+                saved_row(save, &save->rows[k], rows[i].outcome);
+    save_free(save);
+    if (err == NULL)
+        finish_saving(g);
+}
+
+void grants_save(struct grants *g)
+{
+    struct pg_connection *work = membership_work(g->node->membership);
+    if (g->saving || work == NULL || g->count == 0)
+        return;
+    struct save *save = xcalloc(1, sizeof *save + g->count * sizeof save->rows[0]);
+    save->set = g;
+    struct grant *grant;
+    struct tracker_mark mark;
+    DL_FOREACH(g->list, grant)
+    {
+        if (!tracker_checkpoint(grant->tracker, &mark))
+            continue;
+        save->rows[save->count++] = (struct store_checkpoint){
+            .partition_id = grant->partition_id,
+            .token = grant->token,
+            .offset = {xstrndup(mark.offset.p, mark.offset.n), mark.offset.n},
+            .sequence = mark.sequence,
+            .enqueued_ms = mark.enqueued_ms};
+    }
+    g->save_at_us = clock_now_us() + SAVE_MS * MS_US;
+    if (save->count == 0) {
+        save_free(save);
+        finish_saving(g);
+        return;
+    }
+    g->saving = true;
+    store_save_checkpoints(work, membership_key(g->node->membership), save->rows, save->count,
+                           on_saved, save);
+}
+
+/* ---- time --------------------------------------------------------------------------------- */
+
+static void look_after(struct grant *grant, int64_t now_us)
+{
+    struct hub *hub = hubs_find(grant->node->hubs, grant->hub_name);
+    switch (grant->state) {
+    case OWNERSHIP_WAITING:
+        if (grant->node->stopping)
+            grant_step(grant, OWNERSHIP_MOVE, NULL);
+        else if (hub != NULL && hub_is_up(hub) && grant->reader == NULL && !grant->node->asleep &&
+                 now_us >= grant->openable_at_us)
+            grant_step(grant, OWNERSHIP_OPENABLE, NULL);
+        break;
+    case OWNERSHIP_READING:
+        grant_top_up(grant);
+        break;
+    case OWNERSHIP_DRAINING:
+        if (grant->reader == NULL && tracker_in_flight(grant->tracker) == 0) {
+            grant_step(grant, OWNERSHIP_DRAINED, NULL);
+            break;
+        }
+        /* fall through */
+    case OWNERSHIP_SAVING:
+        if (grant->move_deadline_us != 0 && now_us >= grant->move_deadline_us &&
+            !grant->node->stopping) {
+            grant->move_deadline_us = 0;
+            grant_step(grant, OWNERSHIP_OVERDUE, NULL);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void grants_tick(struct grants *g, int64_t now_us)
+{
+    struct grant *grant, *next;
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        look_after(grant, now_us);
+    }
+    if (now_us >= g->save_at_us)
+        grants_save(g);
+}
+
+/* ---- from the node and the hubs ----------------------------------------------------------- */
+
+void grants_drain(struct grants *g)
+{
+    struct grant *grant, *next;
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        grant_step(grant, OWNERSHIP_MOVE, NULL);
+    }
+}
+
+bool grants_parked(const struct grants *g)
+{
+    const struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        if (!grant->parked && grant->state != OWNERSHIP_IN_DOUBT)
+            return false;
+    }
+    return true;
+}
+
+void grants_suspend(struct grants *g)
+{
+    struct grant *grant, *next;
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        grant_step(grant, OWNERSHIP_WOKEN, NULL);
+    }
+}
+
+void grants_resume(struct grants *g)
+{
+    membership_refresh(g->node->membership);
+}
+
+void grants_hold(struct grants *g, bool only_unfenced)
+{
+    struct grant *grant, *next;
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        const struct hub *hub = hubs_find(g->node->hubs, grant->hub_name);
+        if (!only_unfenced || hub == NULL || !hub_fences(hub))
+            grant_step(grant, OWNERSHIP_WOKEN, NULL);
+    }
+}
+
+void grants_hub_up(struct grants *g, struct hub *hub)
+{
+    struct grant *grant, *next;
+    int64_t now = clock_now_us();
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        if (strcmp(grant->hub_name, hub_name(hub)) == 0)
+            look_after(grant, now);
+    }
+}
+
+void grants_hub_gone(struct grants *g, const struct hub *hub)
+{
+    struct error why;
+    error_set(&why, "the hub's connection was closed");
+    struct grant *grant, *next;
+    DL_FOREACH_SAFE(g->list, grant, next)
+    {
+        /* The source is closed without callbacks, so the readers end here. */
+        if (strcmp(grant->hub_name, hub_name(hub)) == 0 && grant->reader != NULL)
+            grant_ended(grant, SOURCE_END_LOST, &why);
+    }
+    DL_FOREACH_SAFE(g->retired, grant, next)
+    {
+        if (strcmp(grant->hub_name, hub_name(hub)) == 0)
+            grants_bury(g, grant);
+    }
+}
+
+size_t grants_count(const struct grants *g)
+{
+    return g->count;
+}
+
+size_t grants_in_flight(const struct grants *g)
+{
+    size_t n = 0;
+    const struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        n += tracker_in_flight(grant->tracker);
+    }
+    return n;
+}
+
+size_t grants_ends(const struct grants *g, struct store_partition_end *ends, size_t max)
+{
+    size_t n = 0;
+    const struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        if (grant->last_sequence >= 0 && n < max)
+            ends[n++] = (struct store_partition_end){grant->partition_id, grant->last_sequence,
+                                                     grant->last_enqueued_ms};
+    }
+    return n;
+}

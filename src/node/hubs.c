@@ -1,0 +1,331 @@
+#include "node/hubs.h"
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "node/destinations.h"
+#include "node/grants.h"
+#include "node/membership.h"
+#include "node/parts.h"
+#include "node/secrets.h"
+#include "source/eventhubs/eventhubs.h"
+#include "store/configuration.h"
+#include "store/coordination.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+enum { WINDOW_BYTES = 1024 * 1024 };
+
+struct hub {
+    struct hubs *all;
+    char *name, *fleet, *secret, *consumer_group;
+    bool start_at_latest;
+    struct source *source;
+    bool up, configured;
+    char problem[256]; /* why it is down; "" */
+    /* What the hub last said of itself, for the leader's report. */
+    char *endpoint, **partitions;
+    size_t partition_count;
+    int64_t created_ms;
+    struct hub *next, *prev;
+};
+
+struct hubs {
+    struct node_parts *node;
+    struct hub *list;
+};
+
+/* ---- the leader's report ------------------------------------------------------------------ */
+
+static void on_reported(void *ctx, int64_t added, const struct error *err)
+{
+    struct hubs *all = ctx;
+    if (err != NULL && err->code[0] != '\0' && strcmp(err->code, HF_NOT_LEADER) != 0)
+        log_error(all->node->log, "could not report the partitions of a hub", err);
+    if (err == NULL && added > 0)
+        log_info(all->node->log, "new partitions", F_NUMBER("count", added));
+}
+
+static void report(struct hub *hub)
+{
+    struct node_parts *node = hub->all->node;
+    struct pg_connection *work = membership_work(node->membership);
+    int64_t token = 0;
+    if (hub->partition_count == 0 || work == NULL ||
+        !membership_leads(node->membership, clock_now_us(), &token))
+        return;
+    struct store_hub_report what = {.hub = hub->name,
+                                    .endpoint = hub->endpoint,
+                                    .created_ms = hub->created_ms,
+                                    .partitions = (const char *const *)hub->partitions,
+                                    .partition_count = hub->partition_count};
+    store_report_hub(work, membership_key(node->membership), token, &what, on_reported, hub->all);
+}
+
+void hubs_report(struct hubs *all)
+{
+    struct hub *hub;
+    DL_FOREACH(all->list, hub)
+    {
+        report(hub);
+    }
+}
+
+/* ---- from the source ---------------------------------------------------------------------- */
+
+static void forget_metadata(struct hub *hub)
+{
+    for (size_t i = 0; i < hub->partition_count; i++)
+        free(hub->partitions[i]);
+    free(hub->partitions);
+    free(hub->endpoint);
+    hub->partitions = NULL;
+    hub->endpoint = NULL;
+    hub->partition_count = 0;
+}
+
+static void on_metadata(void *ctx, const struct source_metadata *metadata)
+{
+    struct hub *hub = ctx;
+    forget_metadata(hub);
+    hub->endpoint = xstrndup(metadata->endpoint.p, metadata->endpoint.n);
+    hub->created_ms = metadata->created_ms;
+    hub->partition_count = metadata->partition_count;
+    hub->partitions = xcalloc(metadata->partition_count, sizeof *hub->partitions);
+    for (size_t i = 0; i < metadata->partition_count; i++)
+        hub->partitions[i] = xstrndup(metadata->partitions[i].p, metadata->partitions[i].n);
+    report(hub);
+}
+
+static void on_up(void *ctx)
+{
+    struct hub *hub = ctx;
+    struct node_parts *node = hub->all->node;
+    hub->up = true;
+    hub->problem[0] = '\0';
+    log_info(node->log, "connected to the hub", F_TEXT("hub", hub->name));
+    grants_hub_up(node->grants, hub);
+}
+
+static void on_down(void *ctx, const struct error *why)
+{
+    struct hub *hub = ctx;
+    bool news = hub->up || strcmp(hub->problem, why->message) != 0;
+    hub->up = false;
+    (void)snprintf(hub->problem, sizeof hub->problem, "%s", why->message);
+    if (news)
+        log_failure(hub->all->node->log, LOG_WARNING, "the hub cannot be read", why,
+                    (struct log_field[]){F_TEXT("hub", hub->name), {.key = NULL}});
+}
+
+static void on_opened(void *ctx, void *reader_ctx)
+{
+    (void)ctx;
+    grant_opened(reader_ctx);
+}
+
+static void on_message(void *ctx, void *reader_ctx, const struct source_message *message)
+{
+    (void)ctx;
+    grant_message(reader_ctx, message);
+}
+
+static void on_ended(void *ctx, void *reader_ctx, enum source_end end, const struct error *why)
+{
+    (void)ctx;
+    grant_ended(reader_ctx, end, why);
+}
+
+/* ---- opening and closing ------------------------------------------------------------------ */
+
+static void open_source(struct hub *hub)
+{
+    struct node_parts *node = hub->all->node;
+    struct error err;
+    char *secret = secret_read(node->secrets_folder, hub->secret, &err);
+    if (secret != NULL) {
+        struct source_config config = {.name = hub->name,
+                                       .connection_string = secret,
+                                       .consumer_group = hub->consumer_group,
+                                       .node = node->name,
+                                       .window_bytes = WINDOW_BYTES,
+                                       .random = &node->random,
+                                       .log = node->log};
+        struct source_handlers handlers = {.up = on_up,
+                                           .metadata = on_metadata,
+                                           .down = on_down,
+                                           .opened = on_opened,
+                                           .message = on_message,
+                                           .ended = on_ended};
+        hub->source = eventhubs_open(node->base, node->dns, &config, handlers, hub, &err);
+        secret_free(secret);
+    }
+    if (hub->source == NULL) {
+        (void)snprintf(hub->problem, sizeof hub->problem, "%s", err.message);
+        log_error(node->log, "the hub cannot be used", &err, F_TEXT("hub", hub->name));
+    }
+}
+
+static void close_source(struct hub *hub)
+{
+    if (hub->source == NULL)
+        return;
+    struct source *source = hub->source;
+    hub->source = NULL;
+    hub->up = false;
+    source_close(source);
+    grants_hub_gone(hub->all->node->grants, hub);
+}
+
+static void hub_free(struct hub *hub)
+{
+    forget_metadata(hub);
+    free(hub->name);
+    free(hub->fleet);
+    free(hub->secret);
+    free(hub->consumer_group);
+    free(hub);
+}
+
+static void add(struct hubs *all, const struct hub_config *config)
+{
+    struct hub *hub = xcalloc(1, sizeof *hub);
+    *hub = (struct hub){.all = all,
+                        .name = xstrdup(config->name),
+                        .fleet = xstrdup(config->fleet),
+                        .secret = xstrdup(config->connection_secret),
+                        .consumer_group = xstrdup(config->consumer_group),
+                        .start_at_latest = config->start_at_latest,
+                        .configured = true};
+    DL_APPEND(all->list, hub);
+    open_source(hub);
+}
+
+static void replace(char **old, const char *text)
+{
+    free(*old);
+    *old = xstrdup(text);
+}
+
+static void change(struct hub *hub, const struct hub_config *config)
+{
+    bool reopen = hub->source == NULL || strcmp(hub->secret, config->connection_secret) != 0 ||
+                  strcmp(hub->consumer_group, config->consumer_group) != 0;
+    replace(&hub->fleet, config->fleet);
+    hub->start_at_latest = config->start_at_latest;
+    if (!reopen)
+        return;
+    replace(&hub->secret, config->connection_secret);
+    replace(&hub->consumer_group, config->consumer_group);
+    close_source(hub);
+    open_source(hub);
+}
+
+struct hubs *hubs_create(struct node_parts *node)
+{
+    struct hubs *all = xcalloc(1, sizeof *all);
+    all->node = node;
+    return all;
+}
+
+void hubs_free(struct hubs *all)
+{
+    if (all == NULL)
+        return;
+    struct hub *hub, *next;
+    DL_FOREACH_SAFE(all->list, hub, next)
+    {
+        close_source(hub);
+        hub_free(hub);
+    }
+    free(all);
+}
+
+void hubs_configure(struct hubs *all, const struct configuration *configuration)
+{
+    struct hub *hub, *next;
+    DL_FOREACH(all->list, hub)
+    {
+        hub->configured = false;
+    }
+    for (size_t i = 0; i < configuration->hub_count; i++) {
+        const struct hub_config *config = &configuration->hubs[i];
+        if (!config->enabled)
+            continue;
+        hub = hubs_find(all, config->name);
+        if (hub == NULL) {
+            add(all, config);
+            continue;
+        }
+        hub->configured = true;
+        change(hub, config);
+    }
+    DL_FOREACH_SAFE(all->list, hub, next)
+    {
+        if (hub->configured)
+            continue;
+        log_info(all->node->log, "the hub is not configured any more", F_TEXT("hub", hub->name));
+        close_source(hub);
+        DL_DELETE(all->list, hub);
+        hub_free(hub);
+    }
+}
+
+/* ---- look-ups ----------------------------------------------------------------------------- */
+
+struct hub *hubs_find(struct hubs *all, const char *name)
+{
+    struct hub *hub;
+    DL_FOREACH(all->list, hub)
+    {
+        if (strcmp(hub->name, name) == 0)
+            return hub;
+    }
+    return NULL;
+}
+
+const char *hub_name(const struct hub *hub)
+{
+    return hub->name;
+}
+
+const char *hub_fleet(const struct hub *hub)
+{
+    return hub->fleet;
+}
+
+bool hub_is_up(const struct hub *hub)
+{
+    return hub->up;
+}
+
+bool hub_fences(const struct hub *hub)
+{
+    return hub->source != NULL && source_fences(hub->source);
+}
+
+struct source_reader *hub_read(struct hub *hub, const char *partition, int64_t token,
+                               struct slice after_offset, uint32_t credit, struct grant *grant)
+{
+    struct source_position position = {.kind = SOURCE_AFTER_OFFSET, .offset = after_offset};
+    if (after_offset.n == 0)
+        position.kind = hub->start_at_latest ? SOURCE_AT_LATEST : SOURCE_AT_EARLIEST;
+    return source_read(hub->source, slice_from(partition), token, position, credit, grant);
+}
+
+void hubs_describe(const struct hubs *all, struct buffer *json)
+{
+    const struct hub *hub;
+    (void)buffer_append_text(json, "{");
+    DL_FOREACH(all->list, hub)
+    {
+        (void)buffer_append_text(json, hub == all->list ? "\"" : ",\"");
+        (void)buffer_append_json(json, slice_from(hub->name));
+        (void)buffer_append_text(json, "\":\"");
+        (void)buffer_append_json(json, slice_from(hub->up ? "up" : hub->problem));
+        (void)buffer_append_text(json, "\"");
+    }
+    (void)buffer_append_text(json, "}");
+}

@@ -1,0 +1,619 @@
+#include "node/membership.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/lease.h"
+#include "core/retry.h"
+#include "core/session.h"
+#include "pg/connection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONNECT_TIMEOUT_MS = 3000,
+    POLL_MS = 1000,
+    WATCH_MS = 800,       /* below deadlock_timeout: see holdfast.watch */
+    WATCH_ALONE_MS = 500, /* nobody to watch: look again */
+    RETRY_BASE_MS = 100,
+    RETRY_CAP_MS = 3000,
+    TEND_MS = 1000
+};
+
+enum line { LINE_LEASE, LINE_WATCH, LINE_WORK, LINES };
+
+/* One of the three connections, with what its handlers need to know. */
+struct link {
+    struct membership *m;
+    enum line line;
+    struct pg_connection *pg;
+    bool up;
+};
+
+struct membership {
+    struct event_base *base;
+    struct evdns_base *dns;
+    struct membership_config config;
+    struct membership_handlers handlers;
+    struct random *random;
+    struct log *log;
+
+    enum session_state state;
+    struct lease lease;
+    struct link links[LINES];
+    struct store_joined session;
+    char key[SESSION_KEY_TEXT];
+    int64_t highest_token;
+    int64_t join_sent_us, retry_at_us, poll_at_us, watch_at_us, tend_at_us;
+    int64_t ping_us;
+    int64_t refresh_sent_us, sweep_sent_us, asked_us;
+    unsigned attempts;
+
+    int64_t config_version, assignment_version, binding_version;
+    bool polling, refreshing, refresh_again, watching, configuring, tending;
+    bool leader, confirming;
+    int64_t leader_token;
+};
+
+static void step(struct membership *m, enum session_event event, const struct error *why);
+
+/* ---- what comes back ---------------------------------------------------------------------- */
+
+/* Errors of calls on a live session: an ordinary SQL error is no doubt about the lease. */
+static void call_failed(struct membership *m, const char *what, const struct error *err)
+{
+    if (m->state != SESSION_LIVE || err->code[0] == '\0')
+        return; /* the connection's own handler says it */
+    if (strcmp(err->code, HF_SESSION_ENDED) == 0) {
+        step(m, SESSION_ENDED, err);
+        return;
+    }
+    if (strcmp(err->code, HF_NOT_LEADER) == 0)
+        return;
+    log_error(m->log, what, err, F_NUMBER("session", m->session.session_id));
+}
+
+static void on_assignment(void *ctx, const struct store_assigned *rows, size_t count,
+                          const struct error *err)
+{
+    struct membership *m = ctx;
+    m->refreshing = false;
+    if (err != NULL) {
+        call_failed(m, "could not read the assignment", err);
+        return;
+    }
+    if (m->state != SESSION_LIVE)
+        return;
+    for (size_t i = 0; i < count; i++)
+        membership_saw_token(m, rows[i].token);
+    m->asked_us = m->refresh_sent_us;
+    m->handlers.assignment(m->handlers.ctx, rows, count);
+    if (m->refresh_again) {
+        m->refresh_again = false;
+        membership_refresh(m);
+    }
+}
+
+void membership_refresh(struct membership *m)
+{
+    if (m->state != SESSION_LIVE)
+        return;
+    if (m->refreshing) {
+        m->refresh_again = true;
+        return;
+    }
+    m->refreshing = true;
+    m->refresh_sent_us = clock_now_us();
+    store_assignment(m->links[LINE_WORK].pg, m->key, on_assignment, m);
+}
+
+static void on_configuration(void *ctx, struct configuration *configuration,
+                             const struct error *err)
+{
+    struct membership *m = ctx;
+    m->configuring = false;
+    if (err != NULL) {
+        call_failed(m, "could not read the configuration", err);
+        return;
+    }
+    m->config_version = configuration->version;
+    m->handlers.configuration(m->handlers.ctx, configuration);
+}
+
+static void configure(struct membership *m)
+{
+    if (m->configuring)
+        return;
+    m->configuring = true;
+    store_configuration(m->links[LINE_WORK].pg, m->key, on_configuration, m);
+}
+
+static void set_leader(struct membership *m, bool leader, int64_t token)
+{
+    if (m->leader == leader && m->leader_token == token)
+        return;
+    m->leader = leader;
+    m->leader_token = token;
+    if (leader) {
+        membership_saw_token(m, token);
+        log_info(m->log, "leading the cluster", F_NUMBER("token", token));
+        m->tend_at_us = 0;
+    } else {
+        log_info(m->log, "not leading any more");
+    }
+    m->handlers.leader(m->handlers.ctx, leader, token);
+}
+
+static void on_poll(void *ctx, const struct store_poll *poll, const struct error *err)
+{
+    struct membership *m = ctx;
+    m->polling = false;
+    if (err != NULL) {
+        call_failed(m, "could not poll the database", err);
+        return;
+    }
+    if (m->state != SESSION_LIVE)
+        return;
+    set_leader(m, poll->leader, poll->leader ? poll->leader_token : 0);
+    if (poll->config_version != m->config_version)
+        configure(m);
+    if (poll->assignment_version != m->assignment_version) {
+        m->assignment_version = poll->assignment_version;
+        membership_refresh(m);
+    }
+    if (poll->binding_version != m->binding_version) {
+        m->binding_version = poll->binding_version;
+        m->handlers.bindings_changed(m->handlers.ctx);
+    }
+    if (poll->replays)
+        m->handlers.replays_wanted(m->handlers.ctx);
+}
+
+static void poll_now(struct membership *m)
+{
+    if (m->polling || m->state != SESSION_LIVE)
+        return;
+    m->polling = true;
+    m->poll_at_us = clock_now_us() + POLL_MS * MS_US;
+    store_poll(m->links[LINE_WORK].pg, m->key, on_poll, m);
+}
+
+/* ---- the watch ---------------------------------------------------------------------------- */
+
+static void on_sweep(void *ctx, const struct store_assigned *rows, size_t count,
+                     const struct error *err)
+{
+    struct membership *m = ctx;
+    m->watching = false;
+    m->watch_at_us = 0;
+    if (err != NULL) {
+        call_failed(m, "could not sweep", err);
+        m->watch_at_us = clock_now_us() + WATCH_ALONE_MS * MS_US;
+        return;
+    }
+    if (m->state != SESSION_LIVE)
+        return;
+    for (size_t i = 0; i < count; i++)
+        membership_saw_token(m, rows[i].token);
+    m->asked_us = m->sweep_sent_us;
+    m->handlers.assignment(m->handlers.ctx, rows, count);
+    poll_now(m);
+}
+
+static void on_watch(void *ctx, const char *what, const struct error *err)
+{
+    struct membership *m = ctx;
+    m->watching = false;
+    m->watch_at_us = 0;
+    if (err != NULL) {
+        call_failed(m, "could not watch the predecessor", err);
+        m->watch_at_us = clock_now_us() + WATCH_ALONE_MS * MS_US;
+        return;
+    }
+    if (m->state != SESSION_LIVE)
+        return;
+    if (strcmp(what, "died") == 0) {
+        m->watching = true;
+        m->sweep_sent_us = clock_now_us();
+        store_sweep(m->links[LINE_WATCH].pg, m->key, on_sweep, m);
+        return;
+    }
+    if (strcmp(what, "alone") == 0)
+        m->watch_at_us = clock_now_us() + WATCH_ALONE_MS * MS_US;
+    else
+        membership_tick(m, clock_now_us());
+}
+
+static void watch(struct membership *m)
+{
+    m->watching = true;
+    store_watch(m->links[LINE_WATCH].pg, m->key, WATCH_MS, on_watch, m);
+}
+
+/* ---- the leader's timer ------------------------------------------------------------------- */
+
+static void on_tend(void *ctx, int64_t again_ms, const struct error *err)
+{
+    struct membership *m = ctx;
+    m->tending = false;
+    int64_t wait = err != NULL || again_ms < 50 || again_ms > TEND_MS ? TEND_MS : again_ms;
+    m->tend_at_us = clock_now_us() + wait * MS_US;
+    if (err != NULL)
+        call_failed(m, "could not tend the cluster", err);
+}
+
+/* ---- pings -------------------------------------------------------------------------------- */
+
+static void on_ping(void *ctx, int64_t pid, const struct error *err)
+{
+    struct membership *m = ctx;
+    int64_t now = clock_now_us();
+    if (m->state != SESSION_LIVE && m->state != SESSION_LEAVING)
+        return;
+    if (err != NULL) {
+        /* The backend has answered, so it lives and holds its lock; without an answer the
+         * connection is lost, and its handler says so. */
+        if (err->code[0] != '\0')
+            lease_ping_answered(&m->lease);
+        return;
+    }
+    if (pid != pg_backend_pid(m->links[LINE_LEASE].pg)) {
+        struct error changed;
+        error_set(&changed, "another backend answers on the lease connection");
+        error_hint(&changed, "A pooler in transaction mode stands between: connect directly.");
+        step(m, SESSION_LOST, &changed);
+        return;
+    }
+    m->ping_us = now - m->lease.sent_us;
+    lease_ping_answered(&m->lease);
+    if (m->confirming && lease_trusted(&m->lease, now)) {
+        m->confirming = false;
+        m->handlers.confirmed(m->handlers.ctx);
+    }
+}
+
+static void ping(struct membership *m, int64_t now_us)
+{
+    lease_ping_sent(&m->lease, now_us);
+    store_ping(m->links[LINE_LEASE].pg, on_ping, m);
+}
+
+void membership_confirm(struct membership *m, int64_t now_us)
+{
+    m->confirming = true;
+    if (m->state == SESSION_LIVE && m->lease.sent_us == 0)
+        ping(m, now_us);
+}
+
+/* ---- carrying out ------------------------------------------------------------------------- */
+
+static void on_up(void *ctx)
+{
+    struct link *link = ctx;
+    struct membership *m = link->m;
+    link->up = true;
+    if (m->links[LINE_LEASE].up && m->links[LINE_WATCH].up && m->links[LINE_WORK].up)
+        step(m, SESSION_CONNECTED, NULL);
+}
+
+static void on_lost(void *ctx, const struct error *why)
+{
+    struct link *link = ctx;
+    link->up = false;
+    step(link->m, SESSION_LOST, why);
+}
+
+static void on_notified(void *ctx, const char *payload)
+{
+    struct link *link = ctx;
+    struct membership *m = link->m;
+    if (m->state != SESSION_LIVE)
+        return;
+    if (strcmp(payload, "assignment") == 0)
+        membership_refresh(m);
+    poll_now(m);
+}
+
+static void connect_all(struct membership *m)
+{
+    static const char *const names[LINES] = {"lease", "watch", "work"};
+    for (int i = 0; i < LINES; i++) {
+        char application[96];
+        (void)snprintf(application, sizeof application, "holdfast %s %s", m->config.node, names[i]);
+        /* Of the three only the lease connection must speak to live; the others must not be able
+         * to hang for ever in a transaction or a statement. */
+        char options[192];
+        (void)snprintf(options, sizeof options,
+                       "-c idle_session_timeout=%d -c idle_in_transaction_session_timeout=%d"
+                       " -c statement_timeout=%d",
+                       i == LINE_LEASE ? m->config.ttl_ms : 0, m->config.ttl_ms,
+                       3 * m->config.ttl_ms);
+        struct pg_settings settings = {.conninfo = m->config.database,
+                                       .application_name = application,
+                                       .options = options,
+                                       .connect_timeout_us = CONNECT_TIMEOUT_MS * MS_US};
+        struct pg_handlers handlers = {.ctx = &m->links[i],
+                                       .up = on_up,
+                                       .lost = on_lost,
+                                       .notified = i == LINE_WORK ? on_notified : NULL};
+        m->links[i].up = false;
+        m->links[i].pg = pg_open(m->base, m->dns, &settings, handlers, m->log);
+    }
+}
+
+static void close_all(struct membership *m)
+{
+    for (int i = 0; i < LINES; i++) {
+        struct pg_connection *pg = m->links[i].pg;
+        m->links[i].pg = NULL;
+        m->links[i].up = false;
+        pg_close(pg);
+    }
+    m->polling = m->refreshing = m->refresh_again = m->watching = false;
+    m->configuring = m->tending = false;
+}
+
+static void on_schema(void *ctx, int version, const char *digest, const struct error *err)
+{
+    struct membership *m = ctx;
+    if (m->state != SESSION_CHECKING)
+        return;
+    if (err != NULL) {
+        if (err->code[0] == '\0')
+            return;
+        struct error why = *err;
+        error_hint(&why, "Run `holdfast migrate` against this database first.");
+        step(m, SESSION_SCHEMA_UNKNOWN, &why);
+        return;
+    }
+    if (version == m->config.schema_version &&
+        (m->config.schema_digest == NULL || strcmp(digest, m->config.schema_digest) == 0)) {
+        step(m, SESSION_SCHEMA_KNOWN, NULL);
+        return;
+    }
+    struct error why;
+    error_set(&why, "the schema in the database is not the one that this build knows");
+    error_detail(&why, "database: migration %d, functions %.12s; this build: migration %d, %.12s",
+                 version, digest != NULL ? digest : "unknown", m->config.schema_version,
+                 m->config.schema_digest != NULL ? m->config.schema_digest : "any");
+    error_hint(&why, "Run `holdfast migrate` of this build, or start the build that migrated it.");
+    step(m, SESSION_SCHEMA_UNKNOWN, &why);
+}
+
+static void on_joined(void *ctx, const struct store_joined *joined, const struct error *err)
+{
+    struct membership *m = ctx;
+    if (m->state != SESSION_JOINING)
+        return;
+    if (err != NULL) {
+        step(m, SESSION_REFUSED, err);
+        return;
+    }
+    m->session = *joined;
+    memcpy(m->key, joined->session_key, sizeof m->key);
+    lease_taken(&m->lease, m->join_sent_us, clock_now_us());
+    step(m, SESSION_JOINED, NULL);
+}
+
+static void join(struct membership *m)
+{
+    struct store_join join = {.node = m->config.node,
+                              .previous_key = m->key[0] != '\0' ? m->key : NULL,
+                              .highest_token = m->highest_token,
+                              .capacity = m->config.capacity,
+                              .ttl_ms = m->config.ttl_ms,
+                              .watch_pid = pg_backend_pid(m->links[LINE_WATCH].pg),
+                              .work_pid = pg_backend_pid(m->links[LINE_WORK].pg)};
+    m->join_sent_us = clock_now_us();
+    store_join(m->links[LINE_LEASE].pg, &join, on_joined, m);
+}
+
+static void begin(struct membership *m)
+{
+    m->attempts = 0;
+    m->config_version = m->assignment_version = m->binding_version = -1;
+    m->watch_at_us = 0;
+    log_info(m->log, "joined the cluster", F_NUMBER("session", m->session.session_id),
+             F_NUMBER("timeline", m->session.timeline),
+             F_TEXT("incarnation", m->session.incarnation));
+    store_listen(m->links[LINE_WORK].pg, NULL, m);
+    m->handlers.live(m->handlers.ctx);
+    if (m->confirming) {
+        m->confirming = false;
+        m->handlers.confirmed(m->handlers.ctx);
+    }
+    configure(m);
+    membership_refresh(m);
+    poll_now(m);
+    watch(m);
+}
+
+static void back_off(struct membership *m)
+{
+    int64_t wait =
+        retry_delay_us(m->attempts, RETRY_BASE_MS * MS_US, RETRY_CAP_MS * MS_US, m->random);
+    m->attempts++;
+    m->retry_at_us = clock_now_us() + wait;
+}
+
+static void on_left(void *ctx, const struct error *err)
+{
+    struct membership *m = ctx;
+    if (err != NULL && m->state == SESSION_LEAVING)
+        log_error(m->log, "could not leave cleanly", err);
+    step(m, SESSION_LEFT, NULL);
+}
+
+static void doubt(struct membership *m)
+{
+    lease_lost(&m->lease);
+    set_leader(m, false, 0);
+    m->handlers.doubt(m->handlers.ctx);
+}
+
+static void carry_out(struct membership *m, unsigned actions)
+{
+    if (actions & SESSION_DO_CONNECT)
+        connect_all(m);
+    if (actions & SESSION_DO_CHECK)
+        store_schema_version(m->links[LINE_WORK].pg, on_schema, m);
+    if (actions & SESSION_DO_JOIN)
+        join(m);
+    if (actions & SESSION_DO_BEGIN)
+        begin(m);
+    if (actions & SESSION_DO_DOUBT)
+        doubt(m);
+    if (actions & SESSION_DO_CLOSE)
+        close_all(m);
+    if (actions & SESSION_DO_BACK_OFF)
+        back_off(m);
+    if (actions & SESSION_DO_LEAVE)
+        store_leave(m->links[LINE_WORK].pg, m->key, on_left, m);
+    if (actions & SESSION_DO_END)
+        m->handlers.gone(m->handlers.ctx);
+}
+
+static void step(struct membership *m, enum session_event event, const struct error *why)
+{
+    const struct session_edge *edge = session_step(m->state, event);
+    if (edge == NULL)
+        return;
+    bool trouble = why != NULL && event != SESSION_LEAVE;
+    bool first = m->attempts == 0 || event == SESSION_REFUSED || event == SESSION_SCHEMA_UNKNOWN;
+    if (trouble)
+        log_failure(m->log, first ? LOG_ERROR : LOG_WARNING, edge->sentence, why,
+                    (struct log_field[]){F_TEXT("from", session_state_name(edge->from)),
+                                         F_TEXT("to", session_state_name(edge->to)),
+                                         F_NUMBER("attempt", m->attempts),
+                                         {.key = NULL}});
+    else
+        log_debug(m->log, edge->sentence, F_TEXT("from", session_state_name(edge->from)),
+                  F_TEXT("to", session_state_name(edge->to)));
+    m->state = edge->to;
+    carry_out(m, edge->actions);
+}
+
+/* ---- the outside -------------------------------------------------------------------------- */
+
+struct membership *membership_open(struct event_base *base, struct evdns_base *dns,
+                                   const struct membership_config *config,
+                                   struct membership_handlers handlers, struct random *random,
+                                   struct log *log)
+{
+    struct membership *m = xcalloc(1, sizeof *m);
+    *m = (struct membership){.base = base,
+                             .dns = dns,
+                             .config = *config,
+                             .handlers = handlers,
+                             .random = random,
+                             .log = log,
+                             .state = SESSION_AWAY};
+    for (int i = 0; i < LINES; i++)
+        m->links[i] = (struct link){.m = m, .line = (enum line)i};
+    lease_init(&m->lease, config->ttl_ms * MS_US);
+    return m;
+}
+
+void membership_free(struct membership *m)
+{
+    if (m == NULL)
+        return;
+    m->state = SESSION_GONE;
+    close_all(m);
+    free(m);
+}
+
+void membership_tick(struct membership *m, int64_t now_us)
+{
+    if (m->state == SESSION_AWAY && now_us >= m->retry_at_us)
+        step(m, SESSION_RETRY_DUE, NULL);
+    if (m->state != SESSION_LIVE && m->state != SESSION_LEAVING)
+        return;
+    if (!lease_trusted(&m->lease, now_us)) {
+        struct error why;
+        error_set(&why, "the database did not answer a ping in time");
+        error_hint(&why, "Check the network to the database, its load, and this node's stalls.");
+        step(m, SESSION_TRUST_EXPIRED, &why);
+        return;
+    }
+    if (lease_ping_due(&m->lease, now_us))
+        ping(m, now_us);
+    if (m->state != SESSION_LIVE)
+        return;
+    if (now_us >= m->poll_at_us)
+        poll_now(m);
+    if (!m->watching && now_us >= m->watch_at_us)
+        watch(m);
+    if (m->leader && !m->tending && now_us >= m->tend_at_us) {
+        m->tending = true;
+        store_tend(m->links[LINE_WORK].pg, m->key, m->leader_token, on_tend, m);
+    }
+}
+
+struct pg_connection *membership_work(const struct membership *m)
+{
+    return m->state == SESSION_LIVE ? m->links[LINE_WORK].pg : NULL;
+}
+
+const char *membership_key(const struct membership *m)
+{
+    return m->key;
+}
+
+bool membership_trusted(const struct membership *m, int64_t now_us)
+{
+    return m->state == SESSION_LIVE && lease_trusted(&m->lease, now_us);
+}
+
+int64_t membership_remaining_trust_us(const struct membership *m, int64_t now_us)
+{
+    return lease_remaining_us(&m->lease, now_us);
+}
+
+bool membership_leads(const struct membership *m, int64_t now_us, int64_t *token)
+{
+    if (!m->leader || !membership_trusted(m, now_us))
+        return false;
+    *token = m->leader_token;
+    return true;
+}
+
+const char *membership_state(const struct membership *m)
+{
+    return session_state_name(m->state);
+}
+
+int membership_session_id(const struct membership *m)
+{
+    return m->session.session_id;
+}
+
+int64_t membership_ping_us(const struct membership *m)
+{
+    return m->ping_us;
+}
+
+void membership_saw_token(struct membership *m, int64_t token)
+{
+    if (token > m->highest_token)
+        m->highest_token = token;
+}
+
+int64_t membership_asked_us(const struct membership *m)
+{
+    return m->asked_us;
+}
+
+void membership_ended(struct membership *m)
+{
+    struct error why;
+    error_set(&why, "the database says that this session has ended");
+    error_hint(&why, "Another node has buried it, or an administrator ended it; joining anew.");
+    step(m, SESSION_ENDED, &why);
+}
+
+void membership_leave(struct membership *m)
+{
+    step(m, SESSION_LEAVE, NULL);
+}

@@ -1,0 +1,388 @@
+#include "node/node.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "node/binder.h"
+#include "node/destinations.h"
+#include "node/grants.h"
+#include "node/hubs.h"
+#include "node/membership.h"
+#include "node/office.h"
+#include "node/replays.h"
+#include "store/configuration.h"
+#include "store/progress.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { HEARTBEAT_MS = 20, REPORT_MS = 1000, MARGIN_DIVISOR = 5, ENDS_MAX = 4096 };
+
+struct node {
+    struct node_parts parts; /* first: the parts know the node as this */
+    struct node_config config;
+    void (*finished)(void *ctx);
+    void *finished_ctx;
+    struct event *heartbeat;
+    int64_t beat_us, stall_max_us, stall_reported_us, report_at_us, drain_until_us, doubt_since_us;
+    int64_t rate_at_us, events_per_second;
+    uint64_t rate_events;
+    bool leaving, held, reporting;
+};
+
+/* ---- what the membership says ------------------------------------------------------------- */
+
+static void on_live(void *ctx)
+{
+    struct node *node = ctx;
+    node->doubt_since_us = 0;
+    node->held = false;
+}
+
+/* Telemetry goes on: Event Hubs itself throws out a reader whose partition was given to another
+ * session. What cannot fence stops here. */
+static void on_doubt(void *ctx)
+{
+    struct node *node = ctx;
+    if (node->doubt_since_us == 0)
+        node->doubt_since_us = clock_now_us();
+    grants_hold(node->parts.grants, true);
+    replays_forget(node->parts.replays);
+}
+
+static void on_assignment(void *ctx, const struct store_assigned *rows, size_t count)
+{
+    struct node *node = ctx;
+    grants_assign(node->parts.grants, rows, count);
+}
+
+static void on_configuration(void *ctx, struct configuration *configuration)
+{
+    struct node *node = ctx;
+    struct configuration *old = node->parts.configuration;
+    node->parts.configuration = configuration;
+    log_info(node->parts.log, "configuration read", F_NUMBER("version", configuration->version),
+             F_NUMBER("hubs", configuration->hub_count),
+             F_NUMBER("destinations", configuration->destination_count));
+    destinations_configure(node->parts.destinations, configuration);
+    hubs_configure(node->parts.hubs, configuration);
+    /* The rules of a fleet decide which Thing a device writes to. */
+    binder_invalidate(node->parts.binder);
+    configuration_free(old);
+    hubs_report(node->parts.hubs);
+    grants_tick(node->parts.grants, clock_now_us());
+}
+
+static void on_bindings_changed(void *ctx)
+{
+    struct node *node = ctx;
+    binder_invalidate(node->parts.binder);
+}
+
+static void on_replays_wanted(void *ctx)
+{
+    struct node *node = ctx;
+    replays_wanted(node->parts.replays);
+}
+
+static void on_leader(void *ctx, bool leader, int64_t token)
+{
+    struct node *node = ctx;
+    (void)token;
+    if (leader)
+        hubs_report(node->parts.hubs);
+}
+
+static void on_confirmed(void *ctx)
+{
+    struct node *node = ctx;
+    if (!node->parts.asleep)
+        return;
+    node->parts.asleep = false;
+    log_info(node->parts.log, "the lease is confirmed after the gap");
+    grants_resume(node->parts.grants);
+}
+
+static void on_gone(void *ctx)
+{
+    struct node *node = ctx;
+    node->finished(node->finished_ctx);
+}
+
+/* ---- the heartbeat ------------------------------------------------------------------------ */
+
+/* After a gap nobody knows who owns what: everything unsent is forgotten before any other event of
+ * the loop is dispatched, and read again once the grants are confirmed. */
+static void wake_up(struct node *node, int64_t gap_us, int64_t now_us)
+{
+    struct node_parts *parts = &node->parts;
+    parts->asleep = true;
+    parts->counts.wakeups++;
+    log_warning(parts->log, "woken up after a gap: dropping everything that was not sent",
+                F_NUMBER("gap_ms", gap_us / MS_US),
+                F_NUMBER("in_flight", grants_in_flight(parts->grants)));
+    replays_forget(parts->replays);
+    grants_suspend(parts->grants);
+    office_reset(parts->office);
+    destinations_reset(parts->destinations);
+    membership_confirm(parts->membership, now_us);
+}
+
+static long resident_kib(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*d %ld", &pages) != 1)
+        pages = 0;
+    (void)fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void on_reported(void *ctx, const struct error *err)
+{
+    struct node *node = ctx;
+    node->reporting = false;
+    if (err == NULL)
+        return;
+    if (strcmp(err->code, HF_SESSION_ENDED) == 0)
+        membership_ended(node->parts.membership);
+    else if (err->code[0] != '\0')
+        log_error(node->parts.log, "could not report to the database", err);
+}
+
+static void write_stats(const struct node *node, struct buffer *json)
+{
+    const struct node_parts *parts = &node->parts;
+    const struct node_counts *c = &parts->counts;
+    (void)buffer_printf(
+        json,
+        "{\"events_delivered\":%llu,\"values_delivered\":%llu,\"dead_letters\":%llu,"
+        "\"in_flight\":%zu,\"events_per_second\":%lld,\"loop_stall_max_ms\":%lld,"
+        "\"rss_kib\":%ld,\"bindings_cached\":%zu,\"destinations\":",
+        (unsigned long long)c->events_delivered, (unsigned long long)c->values_delivered,
+        (unsigned long long)c->dead_letters, grants_in_flight(parts->grants),
+        (long long)node->events_per_second, (long long)(node->stall_reported_us / MS_US),
+        resident_kib(), binder_cached(parts->binder));
+    destinations_describe(parts->destinations, json);
+    (void)buffer_append_text(json, ",\"hubs\":");
+    hubs_describe(parts->hubs, json);
+    (void)buffer_append_text(json, "}");
+}
+
+static void report(struct node *node, int64_t now_us)
+{
+    struct node_parts *parts = &node->parts;
+    int64_t span = now_us - node->rate_at_us;
+    if (span > 0)
+        node->events_per_second =
+            (int64_t)(parts->counts.events_delivered - node->rate_events) * SECOND_US / span;
+    node->rate_events = parts->counts.events_delivered;
+    node->rate_at_us = now_us;
+    struct pg_connection *work = membership_work(parts->membership);
+    if (work == NULL || node->reporting)
+        return;
+    struct buffer json;
+    buffer_init(&json, 256 * 1024);
+    write_stats(node, &json);
+    struct store_partition_end *ends = xcalloc(ENDS_MAX, sizeof *ends);
+    size_t n = grants_ends(parts->grants, ends, ENDS_MAX);
+    node->reporting = true;
+    store_report(work, membership_key(parts->membership), buffer_text(&json), ends, n, on_reported,
+                 node);
+    free(ends);
+    buffer_free(&json);
+    node->stall_reported_us = 0;
+}
+
+static void look_after_stop(struct node *node, int64_t now_us)
+{
+    if (node->leaving)
+        return;
+    bool drained = grants_parked(node->parts.grants);
+    if (!drained && now_us < node->drain_until_us)
+        return;
+    if (!drained)
+        log_warning(node->parts.log, "leaving with work in flight: its events come again",
+                    F_NUMBER("in_flight", grants_in_flight(node->parts.grants)));
+    node->leaving = true;
+    membership_leave(node->parts.membership);
+}
+
+static void look_after_autonomy(struct node *node, int64_t now_us)
+{
+    if (node->doubt_since_us == 0 || node->held ||
+        now_us - node->doubt_since_us < node->config.autonomy_ms * MS_US)
+        return;
+    node->held = true;
+    log_warning(node->parts.log, "the database is away for too long: reading stops");
+    grants_hold(node->parts.grants, false);
+}
+
+static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
+{
+    struct node *node = ctx;
+    (void)fd;
+    (void)what;
+    int64_t now = clock_now_us();
+    int64_t gap = now - node->beat_us - HEARTBEAT_MS * MS_US;
+    node->beat_us = now;
+    if (gap > node->stall_max_us)
+        node->stall_max_us = gap;
+    if (gap > node->stall_reported_us)
+        node->stall_reported_us = gap;
+    if (gap > node->config.ttl_ms * MS_US / MARGIN_DIVISOR)
+        wake_up(node, gap, now);
+    membership_tick(node->parts.membership, now);
+    destinations_tick(node->parts.destinations, now);
+    binder_tick(node->parts.binder, now);
+    office_tick(node->parts.office, now);
+    replays_tick(node->parts.replays, now);
+    grants_tick(node->parts.grants, now);
+    look_after_autonomy(node, now);
+    if (now >= node->report_at_us) {
+        node->report_at_us = now + REPORT_MS * MS_US;
+        report(node, now);
+    }
+    if (node->parts.stopping)
+        look_after_stop(node, now);
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static void start_membership(struct node *node)
+{
+    struct membership_config config = {.database = node->config.database,
+                                       .node = node->config.name,
+                                       .ttl_ms = node->config.ttl_ms,
+                                       .capacity = node->config.capacity,
+                                       .schema_version = node->config.schema_version,
+                                       .schema_digest = node->config.schema_digest};
+    struct membership_handlers handlers = {.ctx = node,
+                                           .live = on_live,
+                                           .doubt = on_doubt,
+                                           .assignment = on_assignment,
+                                           .configuration = on_configuration,
+                                           .bindings_changed = on_bindings_changed,
+                                           .replays_wanted = on_replays_wanted,
+                                           .leader = on_leader,
+                                           .confirmed = on_confirmed,
+                                           .gone = on_gone};
+    struct node_parts *parts = &node->parts;
+    parts->membership =
+        membership_open(parts->base, parts->dns, &config, handlers, &parts->random, parts->log);
+}
+
+struct node *node_start(struct event_base *base, struct evdns_base *dns,
+                        const struct node_config *config, struct log *log,
+                        void (*finished)(void *ctx), void *ctx)
+{
+    struct node *node = xcalloc(1, sizeof *node);
+    node->config = *config;
+    node->finished = finished;
+    node->finished_ctx = ctx;
+    struct node_parts *parts = &node->parts;
+    *parts = (struct node_parts){.base = base,
+                                 .dns = dns,
+                                 .log = log,
+                                 .name = config->name,
+                                 .secrets_folder = config->secrets_folder,
+                                 .discard = config->discard};
+    uint64_t seed;
+    random_secret(&seed, sizeof seed);
+    random_seed(&parts->random, seed);
+    rows_init(&parts->rows);
+    parts->destinations = destinations_create(parts);
+    parts->hubs = hubs_create(parts);
+    parts->grants = grants_create(parts);
+    parts->binder = binder_create(parts);
+    parts->office = office_create(parts);
+    parts->replays = replays_create(parts);
+    start_membership(node);
+    node->beat_us = node->rate_at_us = clock_now_us();
+    node->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, node);
+    event_priority_set(node->heartbeat, 0);
+    struct timeval interval = {.tv_usec = HEARTBEAT_MS * 1000};
+    event_add(node->heartbeat, &interval);
+    return node;
+}
+
+void node_stop(struct node *node)
+{
+    if (node->parts.stopping)
+        return;
+    log_info(node->parts.log, "stopping: finishing what is in flight",
+             F_NUMBER("in_flight", grants_in_flight(node->parts.grants)));
+    node->parts.stopping = true;
+    node->drain_until_us = clock_now_us() + node->config.drain_ms * MS_US;
+    grants_drain(node->parts.grants);
+}
+
+void node_reload(struct node *node)
+{
+    destinations_reload_secrets(node->parts.destinations);
+}
+
+void node_free(struct node *node)
+{
+    if (node == NULL)
+        return;
+    struct node_parts *parts = &node->parts;
+    event_free(node->heartbeat);
+    membership_free(parts->membership);
+    hubs_free(parts->hubs);
+    grants_free(parts->grants);
+    replays_free(parts->replays);
+    office_free(parts->office);
+    binder_free(parts->binder);
+    destinations_free(parts->destinations);
+    configuration_free(parts->configuration);
+    rows_free(&parts->rows);
+    free(node);
+}
+
+bool node_ready(const struct node *node, struct buffer *why)
+{
+    if (node->parts.stopping) {
+        (void)buffer_append_text(why, "stopping");
+        return false;
+    }
+    if (node->parts.asleep) {
+        (void)buffer_append_text(why, "woken up, waiting for the lease to be confirmed");
+        return false;
+    }
+    if (membership_trusted(node->parts.membership, clock_now_us()))
+        return true;
+    (void)buffer_printf(why, "no trusted lease: the session is %s",
+                        membership_state(node->parts.membership));
+    return false;
+}
+
+void node_snapshot(const struct node *node, struct node_snapshot *s)
+{
+    const struct node_parts *parts = &node->parts;
+    int64_t now = clock_now_us();
+    *s = (struct node_snapshot){
+        .counts = parts->counts,
+        .name = parts->name,
+        .session_state = membership_state(parts->membership),
+        .session_id = membership_session_id(parts->membership),
+        .trusted = membership_trusted(parts->membership, now),
+        .remaining_trust_us = membership_remaining_trust_us(parts->membership, now),
+        .ping_us = membership_ping_us(parts->membership),
+        .stall_max_us = node->stall_max_us,
+        .cpu_us = clock_cpu_us(),
+        .partitions = grants_count(parts->grants),
+        .in_flight = grants_in_flight(parts->grants),
+        .on_the_wire = destinations_on_the_wire(parts->destinations),
+        .bindings_cached = binder_cached(parts->binder),
+        .events_waiting = binder_waiting(parts->binder),
+        .letters_waiting = office_waiting(parts->office),
+        .events_per_second = node->events_per_second,
+        .rss_kib = resident_kib(),
+    };
+    s->leader = membership_leads(parts->membership, now, &s->leader_token);
+}

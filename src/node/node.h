@@ -1,0 +1,52 @@
+#pragma once
+#include "base/buffer.h"
+#include "base/error.h"
+#include "node/parts.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One connector node: all its parts on one loop. */
+struct node;
+
+struct node_config {
+    const char *database; /* connection string, everything libpq understands */
+    const char *name;
+    const char *secrets_folder; /* NULL: secrets come from the environment only */
+    int ttl_ms;
+    int capacity;
+    int drain_ms;    /* how long a clean stop may take */
+    int autonomy_ms; /* how long to go on without the database */
+    int schema_version;
+    const char *schema_digest;
+    bool discard;
+};
+
+/* `base` must have two priorities: the node's heartbeat runs before all I/O. The texts of
+ * `config` are borrowed for the node's life. `finished` is called once, when a stop is done. */
+struct node *node_start(struct event_base *base, struct evdns_base *dns,
+                        const struct node_config *config, struct log *log,
+                        void (*finished)(void *ctx), void *ctx);
+/* Stops reading, finishes what is in flight, saves, leaves; then `finished`. */
+void node_stop(struct node *node);
+/* Reads secrets anew. */
+void node_reload(struct node *node);
+void node_free(struct node *node);
+
+/* Whether the node trusts its lease; if not, why. */
+bool node_ready(const struct node *node, struct buffer *why);
+
+/* What a metrics page or a status page shows. */
+struct node_snapshot {
+    struct node_counts counts;
+    const char *name, *session_state;
+    int session_id;
+    bool leader, trusted;
+    int64_t leader_token;
+    int64_t remaining_trust_us, ping_us, stall_max_us, cpu_us;
+    size_t partitions, in_flight, on_the_wire, bindings_cached, events_waiting, letters_waiting;
+    int64_t events_per_second;
+    long rss_kib;
+};
+void node_snapshot(const struct node *node, struct node_snapshot *snapshot);

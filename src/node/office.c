@@ -1,0 +1,214 @@
+#include "node/office.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/parcel.h"
+#include "node/destinations.h"
+#include "node/grants.h"
+#include "node/membership.h"
+#include "node/parts.h"
+#include "store/dead_letters.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+enum { BATCH_MAX = 200, RETRY_MS = 1000 };
+
+struct letter {
+    struct grant *grant; /* NULL once it is lost */
+    uint64_t ticket;
+    struct destination *destination; /* set with parcel: a single row */
+    struct parcel *parcel;
+    struct store_dead_letter row; /* texts are own copies, behind this struct */
+    bool sent;
+    struct letter *next, *prev;
+};
+
+struct office {
+    struct node_parts *node;
+    struct letter *waiting;
+    size_t count;
+    bool storing;
+    int64_t store_at_us;
+};
+
+struct office *office_create(struct node_parts *node)
+{
+    struct office *o = xcalloc(1, sizeof *o);
+    o->node = node;
+    return o;
+}
+
+void office_free(struct office *o)
+{
+    if (o == NULL)
+        return;
+    struct letter *letter, *next;
+    DL_FOREACH_SAFE(o->waiting, letter, next)
+    {
+        DL_DELETE(o->waiting, letter);
+        free(letter);
+    }
+    free(o);
+}
+
+static struct slice copy(char **to, struct slice from)
+{
+    struct slice own = {*to, from.n};
+    if (from.n > 0)
+        memcpy(*to, from.p, from.n);
+    *to += from.n;
+    return own;
+}
+
+static struct letter *letter_new(struct office *o, const struct store_dead_letter *row)
+{
+    size_t n = row->device.n + row->module.n + row->offset.n + row->detail.n + row->property.n +
+               row->payload.n;
+    struct letter *letter = xcalloc(1, sizeof *letter + n);
+    char *to = (char *)(letter + 1);
+    letter->row = *row;
+    letter->row.device = copy(&to, row->device);
+    letter->row.module = copy(&to, row->module);
+    letter->row.offset = copy(&to, row->offset);
+    letter->row.detail = copy(&to, row->detail);
+    letter->row.property = copy(&to, row->property);
+    letter->row.payload = copy(&to, row->payload);
+    DL_APPEND(o->waiting, letter);
+    o->count++;
+    return letter;
+}
+
+void office_keep_event(struct office *o, const struct office_event *event, const char *reason,
+                       const char *detail)
+{
+    struct store_dead_letter row = {.partition_id = grant_partition_id(event->grant),
+                                    .token = grant_token(event->grant),
+                                    .device = event->device,
+                                    .module = event->module,
+                                    .offset = event->offset,
+                                    .sequence = event->sequence,
+                                    .enqueued_ms = event->enqueued_ms,
+                                    .reason = reason,
+                                    .detail = slice_from(detail),
+                                    .payload = event->body,
+                                    .attempts = 0};
+    struct letter *letter = letter_new(o, &row);
+    letter->grant = event->grant;
+    letter->ticket = event->ticket;
+}
+
+void office_keep_row(struct office *o, struct destination *destination, struct parcel *parcel,
+                     uint32_t row, const char *reason, const char *detail)
+{
+    struct grant *grant = parcel->partition;
+    struct store_dead_letter kept = {.partition_id = grant_partition_id(grant),
+                                     .token = grant_token(grant),
+                                     .device = parcel->device,
+                                     .module = parcel->module,
+                                     .offset = parcel->offset,
+                                     .sequence = parcel->sequence,
+                                     .enqueued_ms = parcel->enqueued_ms,
+                                     .reason = reason,
+                                     .detail = slice_from(detail),
+                                     .property = parcel_property(parcel, row),
+                                     .payload = parcel_row(parcel, row),
+                                     .attempts = 1};
+    struct letter *letter = letter_new(o, &kept);
+    letter->grant = grant;
+    letter->destination = destination;
+    letter->parcel = parcel;
+    log_warning(o->node->log, "a value is refused and kept as a dead letter",
+                F_SLICE("device", parcel->device), F_SLICE("property", kept.property),
+                F_TEXT("reason", reason), F_TEXT("detail", detail != NULL ? detail : ""),
+                F_NUMBER("sequence", parcel->sequence), F_NUMBER("token", kept.token));
+}
+
+/* The letter is stored, or nobody wants it any more: its event may complete. */
+static void let_go(struct office *o, struct letter *letter)
+{
+    struct grant *grant = letter->grant;
+    struct parcel *parcel = letter->parcel;
+    struct destination *destination = letter->destination;
+    uint64_t ticket = letter->ticket;
+    DL_DELETE(o->waiting, letter);
+    o->count--;
+    free(letter);
+    if (parcel != NULL)
+        destination_row_done(destination, parcel);
+    else if (grant != NULL)
+        grant_complete(grant, ticket);
+}
+
+void office_drop(struct office *o, const struct grant *grant)
+{
+    struct letter *letter, *next;
+    DL_FOREACH_SAFE(o->waiting, letter, next)
+    {
+        if (letter->grant != grant)
+            continue;
+        letter->grant = NULL;
+        if (!letter->sent)
+            let_go(o, letter);
+    }
+}
+
+void office_reset(struct office *o)
+{
+    struct letter *letter, *next;
+    DL_FOREACH_SAFE(o->waiting, letter, next)
+    {
+        letter->grant = NULL;
+        letter->parcel = NULL;
+        letter->destination = NULL;
+        if (!letter->sent)
+            let_go(o, letter);
+    }
+}
+
+static void on_stored(void *ctx, const struct error *err)
+{
+    struct office *o = ctx;
+    struct letter *letter, *next;
+    o->storing = false;
+    if (err != NULL) {
+        o->store_at_us = clock_now_us() + RETRY_MS * MS_US;
+        if (strcmp(err->code, HF_SESSION_ENDED) == 0)
+            membership_ended(o->node->membership);
+        else if (err->code[0] != '\0')
+            log_error(o->node->log, "could not store dead letters", err,
+                      F_NUMBER("waiting", o->count));
+    }
+    DL_FOREACH_SAFE(o->waiting, letter, next)
+    {
+        if (!letter->sent)
+            continue;
+        letter->sent = false;
+        if (err == NULL)
+            o->node->counts.dead_letters++;
+        if (err == NULL || letter->grant == NULL)
+            let_go(o, letter);
+    }
+}
+
+void office_tick(struct office *o, int64_t now_us)
+{
+    struct pg_connection *work = membership_work(o->node->membership);
+    if (o->waiting == NULL || o->storing || work == NULL || now_us < o->store_at_us)
+        return;
+    struct store_dead_letter rows[BATCH_MAX];
+    size_t n = 0;
+    for (struct letter *letter = o->waiting; letter != NULL && n < BATCH_MAX;
+         letter = letter->next) {
+        letter->sent = true;
+        rows[n++] = letter->row;
+    }
+    o->storing = true;
+    store_add_dead_letters(work, membership_key(o->node->membership), rows, n, on_stored, o);
+}
+
+size_t office_waiting(const struct office *o)
+{
+    return o->count;
+}

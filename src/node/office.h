@@ -1,0 +1,37 @@
+#pragma once
+#include "base/slice.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The dead-letter office: what cannot be delivered waits here, in memory that the trackers bound,
+ * until the database has stored it. Only then is its event complete. */
+
+struct node_parts;
+struct office;
+struct grant;
+struct parcel;
+struct destination;
+
+struct office *office_create(struct node_parts *node);
+void office_free(struct office *o);
+
+/* A whole event of a grant; everything is copied. */
+struct office_event {
+    struct grant *grant;
+    uint64_t ticket;
+    int64_t sequence, enqueued_ms;
+    struct slice offset, device, module, body;
+};
+void office_keep_event(struct office *o, const struct office_event *event, const char *reason,
+                       const char *detail);
+/* One refused row of a parcel of a grant. */
+void office_keep_row(struct office *o, struct destination *destination, struct parcel *parcel,
+                     uint32_t row, const char *reason, const char *detail);
+/* The grant is lost: nothing more is stored for it. */
+void office_drop(struct office *o, const struct grant *grant);
+/* Everything is forgotten at once, before the lanes are: what is on its way to the database is
+ * stored, but completes nothing. */
+void office_reset(struct office *o);
+void office_tick(struct office *o, int64_t now_us);
+size_t office_waiting(const struct office *o);
