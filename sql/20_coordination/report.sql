@@ -1,0 +1,40 @@
+-- report(session_key, stats, partition_ids, last_sequences, last_enqueued_ms)
+-- Purpose: what a node says about itself, and how far its hubs have written their partitions (for
+--          lag); about once a second, asynchronous commit.
+-- Parameters: stats: a flat JSON object; arrays of equal length: partitions that the caller owns (others
+--             are passed over), sequence number and enqueued time of their newest events.
+-- Returns: nothing.   Errors: HF002 the session has ended; 22023 arrays of different length.
+-- Calls: session_of.   Tables: node_report, partition_head (upsert), session, partition (read).
+CREATE OR REPLACE FUNCTION holdfast.report(session_key uuid, stats jsonb, partition_ids int[],
+                                           last_sequences bigint[], last_enqueued_ms bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_id constant int := session_of(session_key);
+BEGIN
+    IF jsonb_typeof($2) IS DISTINCT FROM 'object' OR cardinality($3) IS NULL
+       OR cardinality($3) IS DISTINCT FROM cardinality($4) OR cardinality($3) IS DISTINCT FROM cardinality($5) THEN
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = 'report() was called with arguments that do not fit together',
+            DETAIL = 'stats must be a JSON object, and the three arrays of one length.',
+            HINT = 'This is a fault in the node; please report it with its log.';
+    END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);
+    INSERT INTO node_report AS r (node, session_id, reported_at, stats)
+    SELECT s.node, s.session_id, clock_timestamp(), $2 FROM session s WHERE s.session_id = v_id
+        ON CONFLICT (node) DO UPDATE
+       SET session_id = excluded.session_id, reported_at = excluded.reported_at, stats = excluded.stats;
+    INSERT INTO partition_head AS h (partition_id, last_sequence, last_enqueued_ms, reported_at)
+    SELECT DISTINCT ON (i.partition_id) i.partition_id, i.last_sequence, i.last_enqueued_ms, clock_timestamp()
+      FROM unnest($3, $4, $5) AS i (partition_id, last_sequence, last_enqueued_ms)
+      JOIN partition p ON p.partition_id = i.partition_id AND p.owner_session_id = v_id
+     WHERE i.last_sequence IS NOT NULL AND i.last_enqueued_ms IS NOT NULL
+     ORDER BY i.partition_id
+        ON CONFLICT (partition_id) DO UPDATE
+       SET last_sequence = excluded.last_sequence, last_enqueued_ms = excluded.last_enqueued_ms,
+           reported_at = excluded.reported_at;
+END
+$$;
+COMMENT ON FUNCTION holdfast.report(uuid, jsonb, int[], bigint[], bigint[]) IS
+    'What a node says about itself and about the newest events of its partitions';

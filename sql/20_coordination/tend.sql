@@ -1,0 +1,56 @@
+-- tend(session_key, leader_token)
+-- Purpose: the leader's duty, on a timer: ends lease backends that hang, sweeps, calls overdue moves
+--          off, carries out administrators' wishes, plans and begins moves, prunes history.
+-- Parameters: session_key: the caller's; leader_token: of its term.
+-- Returns: milliseconds until it should be called again (sooner is harmless; call it also on a notice
+--          `members` or `config`).
+-- Errors: HF002 the session has ended; HF004 on a lease connection; HF006 not the leader.
+-- Calls: session_of, refuse_on_lease, require_leader, end_hung_leases, sweep_dead, lock_cluster,
+--        call_off, plan_and_move, prune_history.
+-- Tables: housekeeping (update), cluster, partition, session (read).
+CREATE OR REPLACE FUNCTION holdfast.tend(session_key uuid, leader_token bigint) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_id      constant int := session_of(session_key);
+    v_overdue int[];
+BEGIN
+    PERFORM refuse_on_lease('tend');
+    PERFORM require_leader(v_id, leader_token);
+    PERFORM end_hung_leases();
+    PERFORM sweep_dead(v_id);
+    IF NOT EXISTS (SELECT FROM session s WHERE s.session_id = v_id AND s.ended_at IS NULL) THEN
+        RETURN 1000; -- The sweep found the caller's own lease gone; its next call is told so.
+    END IF;
+
+    IF EXISTS (SELECT FROM partition p WHERE p.move_deadline <= clock_timestamp()) THEN
+        PERFORM lock_cluster();
+        SELECT array_agg(p.partition_id) INTO v_overdue
+          FROM partition p WHERE p.move_deadline <= clock_timestamp();
+        PERFORM call_off(coalesce(v_overdue, '{}'), 'the owner did not release them before the deadline');
+    END IF;
+
+    IF plan_is_due() THEN
+        PERFORM lock_cluster();
+        PERFORM require_leader(v_id, leader_token);
+        PERFORM plan_and_move();
+    END IF;
+
+    -- prune_history() takes ten thousand rows of a kind at most, so it comes every ten minutes.
+    UPDATE housekeeping h
+       SET done_at = clock_timestamp()
+     WHERE h.task = 'prune' AND h.done_at < clock_timestamp() - interval '10 minutes';
+    IF FOUND THEN
+        PERFORM prune_history();
+    END IF;
+
+    RETURN (
+        SELECT greatest(10, least(1000, ceil(extract(epoch FROM least(
+                   c.rebalance_at,
+                   (SELECT min(p.move_deadline) FROM partition p WHERE p.move_deadline IS NOT NULL),
+                   CASE WHEN c.reserved_until > clock_timestamp() THEN c.reserved_until END)
+               - clock_timestamp()) * 1000)))::int
+          FROM cluster c);
+END
+$$;
+COMMENT ON FUNCTION holdfast.tend(uuid, bigint) IS 'The leader''s duty: sweep, overdue moves, plan, housekeeping; returns when to call again';

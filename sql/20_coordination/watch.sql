@@ -1,0 +1,46 @@
+-- watch(session_key, timeout_ms)
+-- Purpose: waits for the death of the caller's predecessor in the ring of live sessions, by waiting
+--          for its lock in shared mode. Every form of waiting holds a snapshot and so holds back
+--          vacuum: one call waits no longer than most of deadlock_timeout; the node calls again.
+-- Parameters: session_key: the caller's; timeout_ms: how long to wait at most.
+-- Returns: died: call sweep(); waiting: call again; alone: nobody else is live, call again later.
+-- Errors: HF002 the session has ended; HF004 on a lease connection.
+-- Calls: session_of, refuse_on_lease, lock_class.   Tables: session (read; update when the watch connection is a new one).
+CREATE OR REPLACE FUNCTION holdfast.watch(session_key uuid, timeout_ms int) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_id          constant int := session_of(session_key);
+    v_predecessor int;
+    v_before      constant text := current_setting('lock_timeout');
+    v_patience    int;
+BEGIN
+    PERFORM refuse_on_lease('watch');
+    IF note_backend(v_id, 'watch') THEN
+        -- Not in the transaction that waits: others must be able to write this row meanwhile.
+        RETURN 'waiting';
+    END IF;
+    SELECT coalesce(max(s.session_id) FILTER (WHERE s.session_id < v_id), max(s.session_id))
+      INTO v_predecessor
+      FROM session s
+     WHERE s.ended_at IS NULL AND s.session_id <> v_id;
+    IF v_predecessor IS NULL THEN
+        RETURN 'alone';
+    END IF;
+
+    SELECT least(timeout_ms, (d.setting::bigint * 8 / 10)::int) INTO v_patience
+      FROM pg_settings d WHERE d.name = 'deadlock_timeout';
+    PERFORM set_config('lock_timeout', greatest(v_patience, 1)::text, true);
+    BEGIN
+        PERFORM pg_advisory_xact_lock_shared(lock_class(), v_predecessor);
+    EXCEPTION WHEN lock_not_available THEN
+        RETURN 'waiting';
+    END;
+    PERFORM set_config('lock_timeout', v_before, true);
+    -- Granted: it is dead, unless somebody else has ended it already.
+    RETURN CASE WHEN EXISTS (SELECT FROM session s
+                              WHERE s.session_id = v_predecessor AND s.ended_at IS NULL)
+                THEN 'died' ELSE 'waiting' END;
+END
+$$;
+COMMENT ON FUNCTION holdfast.watch(uuid, int) IS 'Waits for the death of the predecessor in the ring: died, waiting or alone';

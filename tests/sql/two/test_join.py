@@ -1,0 +1,121 @@
+"""join: who may, what it refuses, what it adopts."""
+
+import psycopg2
+import pytest
+
+from members import wait_for
+
+
+def sqlstate(call):
+    with pytest.raises(psycopg2.Error) as caught:
+        call()
+    error = caught.value
+    assert error.diag.message_primary and error.diag.message_detail and error.diag.message_hint
+    return error.pgcode
+
+
+def test_first_join_leads_and_owns(cluster):
+    a = cluster.join("a")
+    assert a.poll()[4] is True
+    assert cluster.report(a, partitions=4) == 4
+    assert len(a.assignment()) == 4
+    assert cluster.errors() == []
+
+
+def test_refuses_wrong_protocol_ttl_and_connections(cluster):
+    a = cluster.node("a")
+    assert sqlstate(lambda: a.lease.row(
+        "SELECT * FROM holdfast.join('a', 2, 'v', NULL, NULL, 1, 1000, %s, %s)", a.watch.pid, a.work.pid)) == "HF003"
+    assert sqlstate(lambda: a.lease.row(
+        "SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, 2000, %s, %s)", a.watch.pid, a.work.pid)) == "HF005"
+    assert sqlstate(lambda: a.lease.row(
+        "SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, 1000, %s, %s)", a.watch.pid, a.watch.pid)) == "HF004"
+    assert sqlstate(lambda: a.lease.row(
+        "SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, 1000, %s, %s)", a.lease.pid, a.work.pid)) == "HF004"
+    assert sqlstate(lambda: a.lease.row(
+        "SELECT * FROM holdfast.join('', 1, 'v', NULL, NULL, 1, 1000, %s, %s)", a.watch.pid, a.work.pid)) == "22023"
+    a.join()
+    assert sqlstate(a.join) == "HF004"
+
+
+def test_connection_of_another_role_is_refused(cluster):
+    a = cluster.node("a")
+    assert sqlstate(lambda: a.lease.row(
+        "SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, 1000, %s, %s)", a.watch.pid, cluster.admin.pid)) == "HF004"
+
+
+def test_set_inside_a_session_is_no_lease(cluster):
+    a = cluster.node("a", ttl_ms=5000)
+    a.lease.rows("SET idle_session_timeout = 1000")
+    a.ttl_ms = 1000
+    assert sqlstate(a.join) == "HF005"
+
+
+def test_live_name_is_refused_after_one_ttl(cluster):
+    a = cluster.join("a", ttl_ms=5000)
+    second = cluster.node("a", ttl_ms=500)
+    assert sqlstate(second.join) == "HF001"
+    assert a.poll()
+
+
+def test_restart_of_a_killed_node_waits_for_nobody(cluster):
+    a, b = cluster.join("a", ttl_ms=60000), cluster.join("b", ttl_ms=60000)
+    cluster.report(a, partitions=4)
+    before = {p for p, owner in cluster.owners().items() if owner == "b"}
+    assert len(before) == 2
+    old = b.assignment()
+    b.kill()
+    again = cluster.join("b", ttl_ms=60000)
+    assert set(again.assignment()) == before
+    assert all(again.assignment()[p][0] > old[p][0] for p in before), "fresh tokens without the key"
+    assert cluster.errors() == []
+
+
+def test_previous_key_keeps_the_tokens(cluster):
+    a = cluster.join("a", ttl_ms=60000)
+    cluster.report(a, partitions=4)
+    old = a.assignment()
+    a.kill()
+    again = cluster.join("a", ttl_ms=60000, previous_key=a.key)
+    assert again.assignment() == old
+    how = cluster.admin.rows("SELECT DISTINCT how FROM ownership WHERE upper_inf(during)")
+    assert how == [("adopted",)]
+    assert cluster.errors() == []
+
+
+def test_wrong_previous_key_gets_fresh_tokens(cluster):
+    a = cluster.join("a", ttl_ms=60000)
+    cluster.report(a, partitions=2)
+    old = a.assignment()
+    a.kill()
+    again = cluster.join("a", previous_key="00000000-0000-0000-0000-000000000001")
+    assert set(again.assignment()) == set(old)
+    assert all(again.assignment()[p][0] > old[p][0] for p in old)
+
+
+def test_own_key_replaces_a_session_that_is_still_live(cluster):
+    a = cluster.join("a", ttl_ms=60000)
+    cluster.report(a, partitions=2)
+    old = a.assignment()
+    again = cluster.join("a", previous_key=a.key)
+    assert again.assignment() == old
+    assert wait_for(lambda: cluster.admin.one(
+        "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s)",
+        [a.lease.pid, a.watch.pid, a.work.pid]) == 0)
+    assert cluster.admin.one("SELECT end_reason FROM session WHERE session_id = %s", a.id) == "replaced"
+
+
+def test_highest_token_lifts_the_sequence(cluster):
+    high = 2_000_000_000_000_000
+    a = cluster.join("a", highest_token=high)
+    assert a.leader_token > high
+
+
+def test_a_dead_join_leaves_no_row(cluster):
+    a = cluster.node("a")
+    a.lease.raw.autocommit = False
+    a.join()
+    a.lease.close()
+    b = cluster.join("b")
+    assert b.poll()[3] == 1
+    assert cluster.admin.rows("SELECT node FROM session WHERE ended_at IS NULL") == [("b",)]
