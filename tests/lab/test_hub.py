@@ -10,6 +10,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -254,6 +255,11 @@ def test_unknown_places_are_not_found(hub):
     assert refused(lambda: connection.create_receiver(nowhere)).condition == "amqp:not-found"
 
 
+def test_a_bare_attach_reads_from_the_beginning(hub):
+    hub.post("/send", device="d", partition=0, raw="1")
+    assert sequences(take(hub.connect().create_receiver(source(0)), 1)) == [0]
+
+
 def test_credit_is_honoured(hub):
     hub.fill(50, devices=1)
     partition = int(hub.log()[0][0])
@@ -439,7 +445,7 @@ def test_a_restart_keeps_everything(tmp_path):
     assert read(running.connect(), "eventhub").body["created_at"] == created
     running.fill(7, devices=7)
     last = {line[4]: json.loads(line[6])["seq"] for line in running.log()}
-    assert sorted(last.values()) == [43, 43, 43, 43, 44, 44, 44] or sum(last.values()) == 307
+    assert sum(last.values()) == 307
     assert running.stop() == 0
     other = subprocess.run(
         [LAB, "hub", "--data", data, "--partitions", "4"], capture_output=True, text=True
@@ -494,9 +500,12 @@ def test_bad_requests_say_why(hub):
 
 
 def test_nonsense_does_not_hurt(hub):
-    import socket
-
-    for junk in [b"GET / HTTP/1.1\r\n\r\n", b"\x00\x00\x00\x04", b"\xff" * 100, b"AMQP\x03\x01\x00\x00" + b"\x00\x00\x00\x09\x02\x01\x00\x00\x00" * 3]:
+    for junk in [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x00\x00\x00\x04",
+        b"\xff" * 100,
+        b"AMQP\x03\x01\x00\x00" + b"\x00\x00\x00\x09\x02\x01\x00\x00\x00" * 3,
+    ]:
         with socket.create_connection(("127.0.0.1", hub.port)) as s:
             s.sendall(junk)
             s.shutdown(socket.SHUT_WR)
@@ -514,3 +523,22 @@ def wait_until(condition, seconds=10):
     while not condition():
         assert time.time() < deadline, "still not so"
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(
+    "HOLDFAST_LAB_MICROSOFT" not in os.environ, reason="HOLDFAST_LAB_MICROSOFT is not set"
+)
+def test_microsofts_client_works_unmodified(locked):
+    folder = os.environ["HOLDFAST_LAB_MICROSOFT"]
+    string = (
+        f"Endpoint=sb://localhost:{locked.port};SharedAccessKeyName=holdfast;"
+        f"SharedAccessKey={KEY};EntityPath=telemetry;UseDevelopmentEmulator=true"
+    )
+    done = subprocess.run(
+        ["node", "consumer.mjs", string, locked.control],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -12,7 +12,7 @@ enum {
     TICK_US = 5000,
     TURN_AT_RATE = 20000, /* events in one turn, when the loop has fallen behind the rate */
     TURN_FREE = 2000,     /* events in one turn at rate 0: short, so that sending interleaves */
-    BACKLOG = 100000      /* how far a reader may be behind before rate 0 waits for it */
+    BACKLOG = 5000        /* how far a reader may be behind before rate 0 waits for it */
 };
 
 struct pace {

@@ -13,10 +13,9 @@
 #include <utlist.h>
 
 enum {
-    TURN_BYTES = 256 * 1024,    /* what all readers of a connection send in one turn */
-    TURN_EVENTS = 64,           /* what one reader sends before the next one's turn */
-    SESSION_BYTES = 512 * 1024, /* what may wait for the client's session window */
-    GROUP_READERS = 5           /* readers without an epoch, as the service has it */
+    TURN_BYTES = 256 * 1024, /* what all readers of a connection send in one turn */
+    TURN_EVENTS = 64,        /* what one reader sends before the next one's turn */
+    GROUP_READERS = 5        /* readers without an epoch, as the service has it */
 };
 
 static char *resource_path(const struct reader *r)
@@ -35,6 +34,8 @@ bool reader_allowed(const struct reader *r)
 /* com.microsoft:epoch and com.microsoft:receiver-name out of the attach's properties. */
 static void read_properties(struct reader *r, pn_data_t *properties)
 {
+    if (properties == NULL)
+        return;
     pn_data_rewind(properties);
     if (!pn_data_next(properties) || pn_data_type(properties) != PN_MAP ||
         !pn_data_enter(properties))
@@ -251,8 +252,8 @@ static size_t send_event(struct reader *r, const struct event *event)
 
 static bool can_send(const struct reader *r)
 {
-    return pn_link_credit(r->link) > 0 && r->position < partition_log_next(r->partition->log) &&
-           pn_session_outgoing_bytes(pn_link_session(r->link)) < SESSION_BYTES;
+    return !r->held && pn_link_credit(r->link) > 0 &&
+           r->position < partition_log_next(r->partition->log);
 }
 
 /* Sends one reader's share of a turn: the bytes sent. */
@@ -277,6 +278,12 @@ bool readers_pump(struct connection *c)
     int idle = 0;
     int n;
     struct reader *r;
+    /* What is still queued after the last write waits for the client's session window. Proton
+     * walks over all of it again with every write, so nothing is queued behind it. */
+    DL_FOREACH2(c->readers, r, turn_next)
+    {
+        r->held = pn_session_outgoing_bytes(pn_link_session(r->link)) > 0;
+    }
     DL_COUNT2(c->readers, r, n, turn_next);
     /* The list turns as its readers are served, so the next turn goes on where this one ends. */
     while (sent < TURN_BYTES && idle < n) {

@@ -16,6 +16,7 @@ struct reader {
     bool metrics;     /* the client wants to know the partition's end with every event */
     int64_t position; /* the sequence to be sent next */
     uint32_t tag;
+    bool held;           /* the session's window is used up: nothing is sent this turn */
     struct reader *prev; /* in the partition */
     struct reader *next;
     struct reader *turn_prev; /* in the connection */
