@@ -1,7 +1,7 @@
 #include "core/lease.h"
 
 /* Three pings fit into a TTL, so that one lost or slow answer costs nothing. */
-enum { PINGS_PER_TTL = 3, MARGIN_DIVISOR = 10 };
+enum { PINGS_PER_TTL = 3, MARGIN_DIVISOR = 5 };
 
 void lease_init(struct lease *lease, int64_t ttl_us)
 {

@@ -1,6 +1,12 @@
 #include "core/ownership.h"
 
 #define LOSE (OWNERSHIP_DO_STOP | OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_END)
+#define WAKE (OWNERSHIP_DO_STOP | OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ASK)
+#define WOKEN_FROM(state)                                                                          \
+    {                                                                                              \
+        state, OWNERSHIP_WOKEN, OWNERSHIP_IN_DOUBT, WAKE,                                          \
+            "woken up: nothing is sent before the database confirms the grant"                     \
+    }
 #define DOUBT (OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ASK)
 
 static const struct ownership_edge edges[] = {
@@ -73,6 +79,16 @@ static const struct ownership_edge edges[] = {
     {OWNERSHIP_DECLINING, OWNERSHIP_UNANSWERED, OWNERSHIP_IN_DOUBT, DOUBT,
      "no answer from the database: asking again"},
 
+    WOKEN_FROM(OWNERSHIP_WAITING),
+    WOKEN_FROM(OWNERSHIP_OPENING),
+    WOKEN_FROM(OWNERSHIP_READING),
+    WOKEN_FROM(OWNERSHIP_DRAINING),
+    WOKEN_FROM(OWNERSHIP_SAVING),
+    WOKEN_FROM(OWNERSHIP_RELEASING),
+    WOKEN_FROM(OWNERSHIP_KEEPING),
+    WOKEN_FROM(OWNERSHIP_DECLINING),
+    WOKEN_FROM(OWNERSHIP_IN_DOUBT),
+
     {OWNERSHIP_IN_DOUBT, OWNERSHIP_CONFIRMED, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,
      "the database confirms the grant: opening it again"},
     {OWNERSHIP_IN_DOUBT, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
@@ -118,6 +134,7 @@ const char *ownership_event_name(enum ownership_event event)
                                         [OWNERSHIP_KEPT] = "kept",
                                         [OWNERSHIP_CONFIRMED] = "confirmed",
                                         [OWNERSHIP_REVOKED] = "revoked",
-                                        [OWNERSHIP_UNANSWERED] = "unanswered"};
+                                        [OWNERSHIP_UNANSWERED] = "unanswered",
+                                        [OWNERSHIP_WOKEN] = "woken"};
     return names[event];
 }

@@ -28,9 +28,10 @@ enum ownership_event {
     OWNERSHIP_OVERDUE,    /* the move takes too long, or its successor died */
     OWNERSHIP_RELEASED,
     OWNERSHIP_KEPT,
-    OWNERSHIP_CONFIRMED, /* the database says that the grant is ours */
-    OWNERSHIP_REVOKED,   /* the database says that it is not, or a write was refused as stale */
-    OWNERSHIP_UNANSWERED /* the database could not answer */
+    OWNERSHIP_CONFIRMED,  /* the database says that the grant is ours */
+    OWNERSHIP_REVOKED,    /* the database says that it is not, or a write was refused as stale */
+    OWNERSHIP_UNANSWERED, /* the database could not answer */
+    OWNERSHIP_WOKEN /* the process was stopped or suspended: who knows what happened meanwhile */
 };
 
 enum ownership_action {

@@ -7,6 +7,7 @@
 #include "core/retry.h"
 #include "core/session.h"
 #include "pg/connection.h"
+#include "pg/migrate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -367,18 +368,12 @@ static void on_schema(void *ctx, int version, const char *digest, const struct e
         step(m, SESSION_SCHEMA_UNKNOWN, &why);
         return;
     }
-    if (version == m->config.schema_version &&
-        (m->config.schema_digest == NULL || strcmp(digest, m->config.schema_digest) == 0)) {
-        step(m, SESSION_SCHEMA_KNOWN, NULL);
-        return;
-    }
     struct error why;
-    error_set(&why, "the schema in the database is not the one that this build knows");
-    error_detail(&why, "database: migration %d, functions %.12s; this build: migration %d, %.12s",
-                 version, digest != NULL ? digest : "unknown", m->config.schema_version,
-                 m->config.schema_digest != NULL ? m->config.schema_digest : "any");
-    error_hint(&why, "Run `holdfast migrate` of this build, or start the build that migrated it.");
-    step(m, SESSION_SCHEMA_UNKNOWN, &why);
+    if (migrate_known(m->config.schema_version, m->config.schema_digest, version,
+                      digest != NULL ? digest : "", &why))
+        step(m, SESSION_SCHEMA_KNOWN, NULL);
+    else
+        step(m, SESSION_SCHEMA_UNKNOWN, &why);
 }
 
 static void on_joined(void *ctx, const struct store_joined *joined, const struct error *err)

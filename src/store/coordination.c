@@ -94,7 +94,7 @@ void store_schema_version(struct pg_connection *pg, store_schema_fn done, void *
 {
     struct call *call = call_new(ctx);
     call->fn.schema = done;
-    pg_request(pg, "SELECT version, digest FROM holdfast.schema_version", 0, NULL, answer_schema,
+    pg_request(pg, "SELECT version, digest FROM holdfast.schema_version()", 0, NULL, answer_schema,
                call);
 }
 

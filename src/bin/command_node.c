@@ -1,0 +1,146 @@
+#include "base/log.h"
+#include "bin/commands.h"
+#include "bin/options.h"
+#include "node/node.h"
+#include "pg/connection.h"
+#include "pg/migrate.h"
+
+#include <curl/curl.h>
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum { SIGNALS = 3 };
+
+struct process {
+    struct options options;
+    struct log *log;
+    struct event_base *base;
+    struct evdns_base *dns;
+    struct event *signals[SIGNALS];
+    struct node *node;
+    int schema_version;
+    char schema_digest[65];
+    bool stopping;
+};
+
+static void on_finished(void *ctx)
+{
+    struct process *process = ctx;
+    (void)event_base_loopbreak(process->base);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *ctx)
+{
+    struct process *process = ctx;
+    (void)what;
+    if (number == SIGHUP) {
+        log_info(process->log, "reading the secrets anew");
+        node_reload(process->node);
+        return;
+    }
+    if (process->stopping) {
+        log_warning(process->log, "told to stop twice: ending at once");
+        (void)event_base_loopbreak(process->base);
+        return;
+    }
+    process->stopping = true;
+    node_stop(process->node);
+}
+
+static void watch_signals(struct process *process)
+{
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        process->signals[i] = evsignal_new(process->base, numbers[i], on_signal, process);
+        event_priority_set(process->signals[i], 0);
+        event_add(process->signals[i], NULL);
+    }
+}
+
+/* Level-triggered epoll without a change list: the plain form, as file descriptors are closed and
+ * reused by three libraries. Two priorities: the heartbeat runs before all I/O. */
+static bool open_loop(struct process *process, struct error *err)
+{
+    process->base = event_base_new();
+    if (process->base == NULL || event_base_priority_init(process->base, 2) != 0)
+        return error_set(err, "could not make the event loop");
+    process->dns = evdns_base_new(process->base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
+                                                     EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    if (process->dns == NULL) /* no name server is configured: /etc/hosts and addresses work */
+        process->dns = evdns_base_new(process->base, 0);
+    if (process->dns == NULL)
+        return error_set(err, "could not make the resolver");
+    (void)evdns_base_load_hosts(process->dns, "/etc/hosts");
+    return true;
+}
+
+static void start(struct process *process)
+{
+    const struct options *options = &process->options;
+    struct node_config config = {.database = options->database,
+                                 .name = options->name,
+                                 .secrets_folder = options->secrets,
+                                 .ttl_ms = (int)options->ttl_ms,
+                                 .capacity = (int)options->capacity,
+                                 .drain_ms = (int)options->drain_ms,
+                                 .autonomy_ms = (int)options->autonomy_ms,
+                                 .schema_version = process->schema_version,
+                                 .schema_digest = process->schema_digest,
+                                 .discard = options->discard};
+    char *database = pg_scrub(options->database);
+    log_info(process->log, "starting", F_TEXT("version", HOLDFAST_VERSION),
+             F_TEXT("database", database));
+    free(database);
+    process->node =
+        node_start(process->base, process->dns, &config, process->log, on_finished, process);
+}
+
+static void release(struct process *process)
+{
+    node_free(process->node);
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (process->signals[i] != NULL)
+            event_free(process->signals[i]);
+    if (process->dns != NULL)
+        evdns_base_free(process->dns, 0);
+    if (process->base != NULL)
+        event_base_free(process->base);
+    curl_global_cleanup();
+    libevent_global_shutdown();
+    log_close(process->log);
+    options_free(&process->options);
+}
+
+int command_node(int argc, char **argv)
+{
+    struct process process = {0};
+    struct error err;
+    if (!options_parse(&process.options, "node", argc, argv, &err)) {
+        options_free(&process.options);
+        return usage_error(&err);
+    }
+    if (process.options.help) {
+        options_help("node", stdout);
+        options_free(&process.options);
+        return EXIT_DONE;
+    }
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    process.log = open_log(&process.options, process.options.name);
+    int status = EXIT_DONE;
+    if (!migrate_expected(sql_folder(&process.options), &process.schema_version,
+                          process.schema_digest, &err) ||
+        !open_loop(&process, &err)) {
+        log_error(process.log, "could not start", &err);
+        status = EXIT_FAILED;
+    } else {
+        watch_signals(&process);
+        start(&process);
+        (void)event_base_dispatch(process.base);
+        log_info(process.log, "stopped");
+    }
+    release(&process);
+    return status;
+}

@@ -1,0 +1,216 @@
+#include "bin/options.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_FLAG };
+
+struct option_row {
+    const char *name, *environment;
+    enum option_kind kind;
+    size_t at;
+    const char *otherwise; /* default; NULL: none */
+    int64_t least, most;
+    const char *commands; /* which subcommands take it */
+    const char *help;
+};
+
+#define AT(member) offsetof(struct options, member)
+
+/* In the order of the help: what everybody needs first. */
+static const struct option_row table[] = {
+    {"database", "HOLDFAST_DATABASE", OPTION_TEXT, AT(database), NULL, 0, 0, "migrate node",
+     "connection string of PostgreSQL: key=value pairs or a URI, several hosts too"},
+    {"name", "HOLDFAST_NAME", OPTION_TEXT, AT(name), NULL, 0, 0, "node",
+     "stable name of the node; the host name if not given"},
+    {"secrets", "HOLDFAST_SECRETS", OPTION_TEXT, AT(secrets), NULL, 0, 0, "node",
+     "folder with one file per secret"},
+    {"http-address", "HOLDFAST_HTTP_ADDRESS", OPTION_TEXT, AT(http_address), "127.0.0.1", 0, 0,
+     "node", "address of /healthz, /readyz and /metrics"},
+    {"http-port", "HOLDFAST_HTTP_PORT", OPTION_NUMBER, AT(http_port), "9464", 0, 65535, "node",
+     "their port; 0 takes any that is free"},
+    {"log-format", "HOLDFAST_LOG_FORMAT", OPTION_TEXT, AT(log_format), "logfmt", 0, 0,
+     "migrate node", "logfmt or json"},
+    {"log-level", "HOLDFAST_LOG_LEVEL", OPTION_TEXT, AT(log_level), "info", 0, 0, "migrate node",
+     "debug, info, warning or error"},
+    {"capacity", "HOLDFAST_CAPACITY", OPTION_NUMBER, AT(capacity), "100", 1, 1000000, "node",
+     "weight of the node when partitions are shared out"},
+    {"ttl-ms", "HOLDFAST_TTL_MS", OPTION_NUMBER, AT(ttl_ms), "5000", 500, 600000, "node",
+     "time to live of the lease, milliseconds"},
+    {"drain-ms", "HOLDFAST_DRAIN_MS", OPTION_NUMBER, AT(drain_ms), "10000", 0, 3600000, "node",
+     "how long a clean stop may take, milliseconds"},
+    {"autonomy-ms", "HOLDFAST_AUTONOMY_MS", OPTION_NUMBER, AT(autonomy_ms), "900000", 0, 86400000,
+     "node", "how long to go on without the database, milliseconds"},
+    {"sql-dir", "HOLDFAST_SQL_DIR", OPTION_TEXT, AT(sql_dir), NULL, 0, 0, "migrate node",
+     "folder with migrations/ and sql/ of this build"},
+    {"check", NULL, OPTION_FLAG, AT(check), NULL, 0, 0, "migrate",
+     "only say whether the database is up to date; exit status 1 if it is not"},
+    {"discard", NULL, OPTION_FLAG, AT(discard), NULL, 0, 0, "node",
+     "receive, settle and throw away: measures the source alone, loses telemetry"},
+    {"help", NULL, OPTION_FLAG, AT(help), NULL, 0, 0, "migrate node", "show this help"},
+};
+enum { ROWS = sizeof table / sizeof table[0] };
+
+static bool takes(const struct option_row *row, const char *command)
+{
+    size_t n = strlen(command);
+    for (const char *at = row->commands; at != NULL; at = strchr(at, ' ')) {
+        at += *at == ' ' ? 1 : 0;
+        if (strncmp(at, command, n) == 0 && (at[n] == ' ' || at[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static void *member(struct options *options, const struct option_row *row)
+{
+    return (char *)options + row->at;
+}
+
+static bool set(struct options *options, const struct option_row *row, const char *text,
+                struct error *err)
+{
+    if (row->kind == OPTION_FLAG) {
+        *(bool *)member(options, row) = true;
+        return true;
+    }
+    if (row->kind == OPTION_TEXT) {
+        char **to = member(options, row);
+        free(*to);
+        *to = xstrdup(text);
+        return true;
+    }
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || number < row->least || number > row->most) {
+        error_set(err, "--%s is not a number that can be used: \"%s\"", row->name, text);
+        return error_hint(err, "Give a whole number from %lld to %lld.", (long long)row->least,
+                          (long long)row->most);
+    }
+    *(int64_t *)member(options, row) = number;
+    return true;
+}
+
+static bool set_defaults(struct options *options, struct error *err)
+{
+    *options = (struct options){0};
+    for (size_t i = 0; i < ROWS; i++) {
+        const char *given = table[i].environment != NULL ? getenv(table[i].environment) : NULL;
+        if (given == NULL || given[0] == '\0')
+            given = table[i].otherwise;
+        if (given != NULL && !set(options, &table[i], given, err))
+            return false;
+    }
+    return true;
+}
+
+static bool one_of(const char *option, const char *given, const char *const *allowed,
+                   struct error *err)
+{
+    for (const char *const *a = allowed; *a != NULL; a++)
+        if (strcmp(given, *a) == 0)
+            return true;
+    error_set(err, "--%s does not know \"%s\"", option, given);
+    return error_hint(err, "See `holdfast help`.");
+}
+
+static bool check(struct options *options, const char *command, struct error *err)
+{
+    static const char *const formats[] = {"logfmt", "json", NULL};
+    static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+    if (options->help)
+        return true;
+    if (options->database == NULL) {
+        error_set(err, "`holdfast %s` needs a database", command);
+        return error_hint(err, "Give --database or HOLDFAST_DATABASE.");
+    }
+    if (options->name == NULL) {
+        char host[256] = "";
+        (void)gethostname(host, sizeof host - 1);
+        options->name = xstrdup(host);
+    }
+    return one_of("log-format", options->log_format, formats, err) &&
+           one_of("log-level", options->log_level, levels, err);
+}
+
+/* Matches "--name" and "--name=value". */
+static const struct option_row *find(const char *argument, const char *command, const char **value)
+{
+    *value = NULL;
+    if (strncmp(argument, "--", 2) != 0)
+        return NULL;
+    const char *equals = strchr(argument, '=');
+    size_t n = (equals != NULL ? (size_t)(equals - argument) : strlen(argument)) - 2;
+    for (size_t i = 0; i < ROWS; i++) {
+        if (strlen(table[i].name) == n && strncmp(table[i].name, argument + 2, n) == 0 &&
+            takes(&table[i], command)) {
+            *value = equals != NULL ? equals + 1 : NULL;
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+bool options_parse(struct options *options, const char *command, int argc, char **argv,
+                   struct error *err)
+{
+    if (!set_defaults(options, err))
+        return false;
+    for (int i = 0; i < argc; i++) {
+        const char *value;
+        const struct option_row *row = find(argv[i], command, &value);
+        if (row == NULL) {
+            error_set(err, "`holdfast %s` does not take \"%s\"", command, argv[i]);
+            return error_hint(err, "See `holdfast %s --help`.", command);
+        }
+        if (row->kind != OPTION_FLAG && value == NULL)
+            value = i + 1 < argc ? argv[++i] : NULL;
+        if (row->kind != OPTION_FLAG && value == NULL) {
+            error_set(err, "--%s needs a value", row->name);
+            return error_hint(err, "See `holdfast %s --help`.", command);
+        }
+        if (!set(options, row, value, err))
+            return false;
+    }
+    return check(options, command, err);
+}
+
+void options_free(struct options *options)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (table[i].kind == OPTION_TEXT)
+            free(*(char **)member(options, &table[i]));
+}
+
+void options_help(const char *command, FILE *out)
+{
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!takes(&table[i], command))
+            continue;
+        (void)fprintf(out, "  --%-14s %s%s%s%s\n", table[i].name, table[i].help,
+                      table[i].otherwise != NULL ? " [" : "",
+                      table[i].otherwise != NULL ? table[i].otherwise : "",
+                      table[i].otherwise != NULL ? "]" : "");
+        if (table[i].environment != NULL)
+            (void)fprintf(out, "  %-16s (%s)\n", "", table[i].environment);
+    }
+}
+
+void options_document(FILE *out)
+{
+    (void)fprintf(out, "| option | environment | default | subcommands | meaning |\n"
+                       "|---|---|---|---|---|\n");
+    for (size_t i = 0; i < ROWS; i++)
+        (void)fprintf(out, "| `--%s` | %s%s%s | %s | %s | %s |\n", table[i].name,
+                      table[i].environment != NULL ? "`" : "",
+                      table[i].environment != NULL ? table[i].environment : "",
+                      table[i].environment != NULL ? "`" : "",
+                      table[i].otherwise != NULL ? table[i].otherwise : "", table[i].commands,
+                      table[i].help);
+}

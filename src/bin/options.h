@@ -1,0 +1,24 @@
+#pragma once
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* What a subcommand can be told, by option or by environment. One table drives parsing, checks,
+ * --help and the page in docs/. */
+struct options {
+    char *database, *name, *secrets, *http_address, *log_format, *log_level, *sql_dir;
+    int64_t http_port, ttl_ms, capacity, drain_ms, autonomy_ms;
+    bool check, discard, help;
+};
+
+/* Fills `options` with defaults, then the environment, then the arguments. `command` is the
+ * subcommand: options that it does not take are refused. Free with options_free in any case. */
+bool options_parse(struct options *options, const char *command, int argc, char **argv,
+                   struct error *err);
+void options_free(struct options *options);
+/* The options of one subcommand, one line each. */
+void options_help(const char *command, FILE *out);
+/* All options as a Markdown table, for docs/configuration.md. */
+void options_document(FILE *out);
