@@ -118,21 +118,18 @@ class Cluster:
 
     def leader(self):
         """The name of the leading node, or None."""
-        found = self.watch("SELECT t.node FROM holdfast.term t"
-                           " WHERE t.lease = 'leader' AND upper_inf(t.during)")
+        found = self.watch("SELECT node FROM holdfast.leader")
         return found[0].node if found else None
 
     def owners(self):
         """{partition: node} as granted now; a partition nobody owns is missing."""
-        return {row.partition: row.node for row in self.watch(
-            "SELECT p.partition, s.node FROM holdfast.partition p"
-            "  JOIN holdfast.session s ON s.session_id = p.owner_session_id")}
+        return {partition: node for partition, (node, _t, _s) in self.grants().items()}
 
     def grants(self):
         """{partition: (node, token, state)}"""
-        return {row.partition: (row.node, row.token, row.state) for row in self.watch(
-            "SELECT p.partition, s.node, p.token, p.state FROM holdfast.partition p"
-            "  JOIN holdfast.session s ON s.session_id = p.owner_session_id")}
+        return {row.partition: (row.owner, row.token, row.state) for row in self.watch(
+            "SELECT partition, owner, token, state FROM holdfast.partitions"
+            " WHERE owner IS NOT NULL")}
 
     def partitions_of(self, name):
         return sorted(partition for partition, node in self.owners().items() if node == name)
@@ -140,16 +137,14 @@ class Cluster:
     def checkpoints(self):
         """{partition: sequence number of the last delivered event}"""
         return {row.partition: row.sequence for row in self.watch(
-            "SELECT p.partition, c.sequence FROM holdfast.checkpoint c"
-            "  JOIN holdfast.partition p USING (partition_id) WHERE c.sequence IS NOT NULL")}
+            "SELECT partition, sequence FROM holdfast.partitions WHERE sequence IS NOT NULL")}
 
     def term_after(self, since):
         """Microseconds since 1970 at which the first leader's term after `since` (in seconds)
         began, or None."""
         found = self.watch(
-            "SELECT (extract(epoch FROM min(lower(t.during))) * 1000000)::bigint AS us"
-            "  FROM holdfast.term t"
-            " WHERE t.lease = 'leader' AND lower(t.during) > to_timestamp(%s)", (since,))
+            "SELECT (extract(epoch FROM min(since)) * 1000000)::bigint AS us"
+            "  FROM holdfast.leader_history WHERE since > to_timestamp(%s)", (since,))
         return found[0].us if found else None
 
     def dead_letters(self):

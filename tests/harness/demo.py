@@ -69,7 +69,6 @@ class Demo:
         self.orphans = []
         self.killed_at = None
         self.leader_ms = None
-        self.delivered_before = {}
 
     def go(self):
         options = self.options
@@ -129,41 +128,23 @@ class Demo:
 
     def table(self, title, force=False):
         cluster = self.cluster
-        ages = {row.node: row for row in cluster.watch(
-            "SELECT s.node, count(*) AS partitions,"
-            "       sum(greatest(0, h.last_sequence - coalesce(c.sequence, -1)))::bigint AS lag,"
-            "       max(extract(epoch FROM clock_timestamp() - c.saved_at)) AS age"
-            "  FROM holdfast.partition p"
-            "  JOIN holdfast.session s ON s.session_id = p.owner_session_id"
-            "  LEFT JOIN holdfast.checkpoint c USING (partition_id)"
-            "  LEFT JOIN holdfast.partition_head h USING (partition_id)"
-            " GROUP BY s.node")}
-        leader = cluster.leader()
+        rows = {row.node: row for row in cluster.watch(
+            "SELECT n.node, n.leader, n.partitions, round(n.events_per_second) AS rate,"
+            "       sum(p.lag_events) AS lag,"
+            "       round(extract(epoch FROM max(p.checkpoint_age)), 1) AS age"
+            "  FROM holdfast.nodes n LEFT JOIN holdfast.partitions p ON p.owner = n.node"
+            " GROUP BY n.node, n.leader, n.partitions, n.events_per_second")}
         lines = []
         for name, node in cluster.nodes.items():
-            if not node.alive:
-                lines.append((name, "killed", "-", "-", "-", "-"))
+            row = rows.get(name)
+            if not node.alive or row is None:
+                lines.append((name, "starting" if node.alive else "killed", "-", "-", "-", "-"))
                 continue
-            seen = ages.get(name)
-            age = f"{float(seen.age):.1f} s" if seen and seen.age is not None else "-"
-            lines.append((name, "leader" if name == leader else "follower",
-                          seen.partitions if seen else 0, f"{self.rate_of(node):.0f}",
-                          seen.lag if seen and seen.lag is not None else "-", age))
+            lines.append((name, "leader" if row.leader else "follower", row.partitions,
+                          "-" if row.rate is None else row.rate,
+                          "-" if row.lag is None else row.lag,
+                          "-" if row.age is None else f"{row.age} s"))
         self.screen.show(title, HEADER, lines, force)
-
-    def rate_of(self, node):
-        """Events per second that the node has delivered since we last asked."""
-        try:
-            delivered = node.metric("holdfast_events_delivered_total")
-        except (OSError, RuntimeError):
-            return 0.0
-        now = time.monotonic()
-        before = self.delivered_before.get(node.name)
-        if before and now - before[1] < 0.2:
-            return before[2]
-        rate = (delivered - before[0]) / (now - before[1]) if before else 0.0
-        self.delivered_before[node.name] = (delivered, now, rate)
-        return rate
 
     def drain(self):
         """Until everything is delivered, or for a bounded time."""

@@ -176,7 +176,7 @@ class Postgres:
         self.query(f'CREATE DATABASE "{name}"', database="postgres")
         self.psql_file(place.ROOT / "server/roles.sql", name)
         for user, group in GROUP_ROLES.items():
-            if not self.query("SELECT FROM pg_roles WHERE rolname = %s", (user,), database=name):
+            if not self.query("SELECT 1 FROM pg_roles WHERE rolname = %s", (user,), database=name):
                 self.query(f"CREATE ROLE {user} LOGIN PASSWORD %s IN ROLE {group}",
                            (self.password,), database=name)
         return name

@@ -6,7 +6,7 @@ import re
 import sources
 
 LONGEST_FILE = 600
-WIDEST_LINE = 100
+WIDEST_LINE = 120
 
 EVERYWHERE = {
     "strcpy": "use a struct slice or buffer_append",

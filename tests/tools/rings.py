@@ -31,6 +31,7 @@ def environment(**more):
     tests = str(ROOT / "tests")
     parts = [tests] + ([path] if path and tests not in path.split(":") else [])
     return {**os.environ, "PYTHONPATH": ":".join(parts), "PYTHONDONTWRITEBYTECODE": "1",
+            "HOLDFAST_LAB": str(ASAN / "tests/lab/holdfast-lab"),
             "HOLDFAST_BUILD": os.environ.get("HOLDFAST_BUILD", str(ASAN)),
             "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:detect_stack_use_after_return=1",
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", **more}
@@ -135,7 +136,7 @@ def cmocka(program):
 
 
 def unit(_options):
-    if not build("asan"):
+    if not build("asan", "tests/unit/all"):
         return one("build", 1)
     programs = [ASAN / "tests/unit" / path.stem
                 for path in sorted((ROOT / "tests/unit").glob("test_*.c"))]
@@ -164,7 +165,7 @@ def pytest(*arguments):
 
 
 def sql(_options):
-    if not build("asan"):
+    if not build("asan", "holdfast"):
         return one("build", 1)
     report = ASAN / "sql.count"
     report.unlink(missing_ok=True)
@@ -176,7 +177,7 @@ def sql(_options):
 
 
 def lab(_options):
-    if not build("asan"):
+    if not build("asan", "holdfast-lab"):
         return one("build", 1)
     if not list((ROOT / "tests/lab").rglob("test_*.py")):
         return 0, 0
@@ -184,7 +185,7 @@ def lab(_options):
 
 
 def system(_options):
-    if not build("asan"):
+    if not build("asan", "holdfast", "holdfast-lab"):
         return one("build", 1)
     return pytest("tests/system")
 
