@@ -19,7 +19,7 @@ BEGIN
     END IF;
     BEGIN
         v_fits := CASE v_setting.kind
-                  WHEN 'integer' THEN $2::bigint BETWEEN v_setting.least AND v_setting.greatest
+                  WHEN 'integer' THEN $2::bigint BETWEEN v_setting.lowest AND v_setting.highest
                   ELSE $2::interval > interval '0' END;
     EXCEPTION WHEN data_exception THEN
         v_fits := false;
@@ -28,7 +28,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22023',
             MESSAGE = format('"%s" is not a value for the setting "%s"', $2, $1),
             DETAIL = CASE v_setting.kind
-                     WHEN 'integer' THEN format('It takes a whole number from %s to %s.', v_setting.least, v_setting.greatest)
+                     WHEN 'integer' THEN format('It takes a whole number from %s to %s.', v_setting.lowest, v_setting.highest)
                      ELSE 'It takes a time span greater than nothing, such as ''90 days''.' END,
             HINT = v_setting.description || '.';
     END IF;
