@@ -4,6 +4,7 @@
 #include "core/bisect.h"
 #include "core/due.h"
 #include "core/hash.h"
+#include "core/poison.h"
 #include "core/update_body.h"
 
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct lane {
     uint32_t wire_rows; /* the first of them */
     size_t body_n;      /* size of the request on the wire */
     struct bisect bisect;
+    struct poison poison;
     unsigned attempts;
     int64_t refused_since;
     struct slice thing;
@@ -250,12 +252,26 @@ size_t lanes_body_ceiling(const struct lanes *lanes)
     return lanes->limits.max_bytes > single ? lanes->limits.max_bytes : single;
 }
 
+/* How many of the first rows, at most `allowed`, go before one of a property that was refused of
+ * late; that one goes alone, so that the others need no bisecting. */
+static uint32_t clear_run(const struct lane *lane, uint32_t allowed)
+{
+    uint32_t n = 0;
+    for (const struct parcel *parcel = lane->parcels; parcel != NULL; parcel = parcel->next)
+        for (uint32_t row = parcel->next_row; row < parcel->end_row; row++, n++)
+            if (n == allowed || poison_knows(&lane->poison, parcel_property(parcel, row)))
+                return n > 0 ? n : 1;
+    return n;
+}
+
 uint32_t lane_take(struct lane *lane, struct buffer *body)
 {
     struct lanes *lanes = lane->lanes;
     uint32_t allowed = bisect_allowed(&lane->bisect);
     if (allowed > lanes->limits.max_rows)
         allowed = lanes->limits.max_rows;
+    if (lane->poison.count > 0)
+        allowed = clear_run(lane, allowed);
     update_body_begin(body);
     uint32_t taken = 0;
     for (struct parcel *parcel = lane->parcels; parcel != NULL; parcel = parcel->next) {
@@ -404,6 +420,8 @@ static void accepted(struct lane *lane, uint32_t n, struct parcel **complete)
 {
     lane->attempts = 0;
     lane->refused_since = 0;
+    if (n == 1)
+        poison_forget(&lane->poison, parcel_property(lane->parcels, lane->parcels->next_row));
     learn_size(lane->lanes, lane, true);
     bisect_accepted(&lane->bisect, n);
     pass_rows(lane, n, complete);
@@ -427,6 +445,8 @@ static struct parcel *narrow(struct lane *lane, uint32_t n, bool too_large,
     }
     (void)bisect_refused(&lane->bisect, n);
     struct parcel *parcel = lane->parcels;
+    if (!too_large)
+        poison_remember(&lane->poison, parcel_property(parcel, parcel->next_row));
     if (!parcel->dropped)
         parcel->refused++;
     pass_rows(lane, 1, complete);

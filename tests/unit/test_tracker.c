@@ -232,7 +232,7 @@ static void a_cut_forgets_what_the_successor_will_do(void **state)
 /* Against a model that is as plain as can be. */
 static void random_orders(void **state)
 {
-    enum { EVENTS = 3000 };
+    enum { EVENTS = 1000 };
     static uint64_t tickets[EVENTS];
     static bool complete[EVENTS];
     (void)state;
