@@ -34,9 +34,13 @@ def quoted(value):
 
 
 class Postgres:
-    """One server. `settings` come after server/postgresql.conf and win."""
+    """One server. `settings` come after server/postgresql.conf and win.
 
-    def __init__(self, run, settings=None, stay=False):
+    Logins need the password of the passfile, unless `auth` is "trust": for tests that make roles
+    of their own.
+    """
+
+    def __init__(self, run, settings=None, stay=False, auth="scram-sha-256"):
         self.run = run
         self.stay = stay
         self.user = place.server_user()
@@ -46,7 +50,7 @@ class Postgres:
         self.data = run.server_folder("postgres")
         self.sockets = self._socket_folder()
         self.passfile = run.path / "secrets" / "pgpass"
-        self._initdb()
+        self._initdb(auth)
 
     def _socket_folder(self):
         folder = self.run.server_folder("socket")
@@ -66,7 +70,7 @@ class Postgres:
             return {}
         return {"user": self.user, "group": self.user, "extra_groups": []}
 
-    def _initdb(self):
+    def _initdb(self, auth):
         password = secrets.token_urlsafe(24)
         self.passfile.write_text(f"*:*:*:*:{password}\n")
         self.passfile.chmod(0o600)
@@ -78,7 +82,7 @@ class Postgres:
         try:
             done = subprocess.run(
                 [place.postgres_program("initdb"), "-D", self.data, "-U", "postgres",
-                 "--auth=scram-sha-256", f"--pwfile={handed}", "--encoding=UTF8",
+                 f"--auth={auth}", f"--pwfile={handed}", "--encoding=UTF8",
                  "--locale=C.UTF-8", "--no-sync"],
                 capture_output=True, text=True, cwd="/", check=False, **self._identity())
         finally:

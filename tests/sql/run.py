@@ -67,7 +67,7 @@ def main():
     parser.add_argument("files", nargs="*", type=pathlib.Path)
     options = parser.parse_args()
     process.guard()
-    postgres = Postgres(place.Run("sql")).start()
+    postgres = Postgres(place.Run("sql"), auth="trust").start()
     results = []
     files = options.files or sorted(HERE.glob("*.sql"))
     if any(path.suffix == ".sql" for path in files):
