@@ -74,8 +74,9 @@ class Hub:
         self.process.stdout.close()
         return status
 
-    def connect(self):
-        return BlockingConnection(f"127.0.0.1:{self.port}", timeout=10, allowed_mechs="ANONYMOUS")
+    def connect(self, **more):
+        url = f"127.0.0.1:{self.port}"
+        return BlockingConnection(url, timeout=10, allowed_mechs="ANONYMOUS", **more)
 
 
 @pytest.fixture
@@ -106,6 +107,13 @@ class Properties(LinkOption):
 
     def apply(self, link):
         link.properties = self.properties
+
+
+class Window(LinkOption):
+    """Few frames at a time for the session of a link."""
+
+    def apply(self, link):
+        link.session.incoming_capacity = 4 * 65536
 
 
 def source(partition, group="$Default", hub="telemetry"):
@@ -276,6 +284,14 @@ def test_credit_is_honoured(hub):
     assert hub.state()["partitions"][partition]["receivers"][0]["credit"] == 0
     receiver.link.flow(5)
     connection.wait(lambda: sent() == 12)
+
+
+def test_a_small_session_window_is_no_end(hub):
+    hub.fill(500, devices=1)
+    partition = int(hub.log()[0][0])
+    connection = hub.connect(max_frame_size=65536)
+    receiver = connection.create_receiver(source(partition), credit=400, options=Window())
+    assert sequences(take(receiver, 500)) == list(range(500))
 
 
 def test_a_higher_epoch_steals_and_a_lower_one_is_refused(hub):
@@ -483,6 +499,15 @@ def test_faults(hub):
         hub.connect()
     time.sleep(1.1)
     assert hub.connect()
+
+
+def test_a_download_may_be_broken_off(hub):
+    hub.fill(50000)
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", int(hub.control.rsplit(":", 1)[1]))) as s:
+            s.sendall(b"GET /log HTTP/1.1\r\nHost: lab\r\n\r\n")
+            assert s.recv(1000).startswith(b"HTTP/1.1 200")
+    assert len(hub.log()) == 50000
 
 
 def test_bad_requests_say_why(hub):

@@ -101,7 +101,12 @@ static void send_chunk(struct evhttp_connection *http, void *arg)
 static void on_close(struct evhttp_connection *http, void *arg)
 {
     (void)http;
-    release(arg);
+    struct download *d = arg;
+    /* A client that goes away leaves the request to us, and ending the reply frees it; when the
+     * whole server goes away, libevent has freed it already. */
+    if (!d->hub->stopping)
+        evhttp_send_reply_end(d->request);
+    release(d);
 }
 
 static int64_t from_sequence(struct evhttp_request *request)

@@ -46,6 +46,7 @@ struct hub {
     int64_t connected;   /* connections accepted so far */
     int64_t refuse_till; /* clock_now_us until which new connections are closed at once */
     int64_t stall_till;  /* clock_now_us until which no event is sent */
+    bool stopping;       /* the process is about to end */
     bool broken;         /* a log cannot be written: the process ends */
     int next_partition;  /* for publishers that do not choose one */
 };

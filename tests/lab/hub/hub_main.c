@@ -211,6 +211,7 @@ static void server_open(struct server *s, struct event_base *loop, int amqp_fd, 
 
 static void server_close(struct server *s)
 {
+    s->hub->stopping = true;
     for (int i = 0; i < 2; i++)
         event_free(s->signals[i]);
     event_free(s->tick);
