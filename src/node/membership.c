@@ -238,7 +238,7 @@ static void on_tend(void *ctx, int64_t again_ms, const struct error *err)
 {
     struct membership *m = ctx;
     m->tending = false;
-    int64_t wait = err != NULL || again_ms < 50 || again_ms > TEND_MS ? TEND_MS : again_ms;
+    int64_t wait = err != NULL || again_ms < 0 || again_ms > TEND_MS ? TEND_MS : again_ms;
     m->tend_at_us = clock_now_us() + wait * MS_US;
     if (err != NULL)
         call_failed(m, "could not tend the cluster", err);
@@ -313,6 +313,7 @@ static void on_notified(void *ctx, const char *payload)
         return;
     if (strcmp(payload, "assignment") == 0)
         membership_refresh(m);
+    m->tend_at_us = 0;
     poll_now(m);
 }
 
