@@ -31,6 +31,7 @@ def environment(**more):
     tests = str(ROOT / "tests")
     parts = [tests] + ([path] if path and tests not in path.split(":") else [])
     return {**os.environ, "PYTHONPATH": ":".join(parts), "PYTHONDONTWRITEBYTECODE": "1",
+            "HOLDFAST": str(ASAN / "holdfast"),
             "HOLDFAST_LAB": str(ASAN / "tests/lab/holdfast-lab"),
             "HOLDFAST_BUILD": os.environ.get("HOLDFAST_BUILD", str(ASAN)),
             "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:detect_stack_use_after_return=1",
