@@ -103,7 +103,9 @@ static void finish(struct reader *reader, enum source_end end, const struct erro
     DL_DELETE(reader->host->readers, reader);
     DL_APPEND(reader->host->ended, reader);
     reader->end = reader->stopping ? SOURCE_END_CLOSED : end;
-    if (why != NULL)
+    if (reader->end == SOURCE_END_CLOSED)
+        error_set(&reader->why, "closed as asked");
+    else
         reader->why = *why;
     if (reader->end == SOURCE_END_STOLEN)
         reader->host->counters->stolen++;
@@ -420,6 +422,7 @@ void reader_stop(struct source_reader *base)
     reader->held = false; /* what still arrives is thrown away */
     if (reader->session == NULL) {
         reader->end = SOURCE_END_CLOSED;
+        error_set(&reader->why, "closed as asked");
         return;
     }
     reader->stopping_until_us = clock_now_us() + EVENTHUBS_DETACH_US;

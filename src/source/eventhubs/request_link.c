@@ -70,7 +70,9 @@ static uint64_t number_of(pn_atom_t id)
 
 static void take_reply(struct request_link *link)
 {
-    if (pn_message_decode(link->scratch, link->bytes.data, link->bytes.n) != 0)
+    /* Proton asserts that there are bytes. */
+    if (link->bytes.n == 0 ||
+        pn_message_decode(link->scratch, link->bytes.data, link->bytes.n) != 0)
         return;
     int status = 0;
     struct slice description = {NULL, 0};
