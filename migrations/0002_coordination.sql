@@ -113,6 +113,7 @@ COMMENT ON COLUMN holdfast.session.assignment_version IS 'Rises when what the se
 COMMENT ON COLUMN holdfast.session.ended_at IS 'Null while the session has not been ended; it may already be dead';
 CREATE UNIQUE INDEX session_live_node ON holdfast.session (node) WHERE ended_at IS NULL;
 CREATE UNIQUE INDEX session_live ON holdfast.session (session_id) WHERE ended_at IS NULL;
+CREATE INDEX session_node ON holdfast.session (node, session_id);
 CREATE INDEX session_ended_at ON holdfast.session (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE holdfast.lease (

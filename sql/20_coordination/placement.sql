@@ -56,18 +56,16 @@ BEGIN
     SELECT array_agg(l.partition_id ORDER BY l.hub, l.partition_id),
            array_agg(l.hub ORDER BY l.hub, l.partition_id),
            array_agg(l.owner ORDER BY l.hub, l.partition_id),
-           (SELECT array_agg(q.session_id) FROM q WHERE q.weight > 0)
-      INTO v_ids, v_hubs, v_from, v_able
+           (SELECT array_agg(q.session_id) FROM q WHERE q.weight > 0),
+           (SELECT coalesce(array_agg(q.session_id ORDER BY (k - 0.5::float8) / q.weight, q.session_id), '{}')
+              FROM q
+             CROSS JOIN LATERAL generate_series(q.held + 1, q.quota) AS k
+             WHERE q.weight > 0)
+      INTO v_ids, v_hubs, v_from, v_able, v_slots
       FROM loose l;
     IF v_ids IS NULL OR v_able IS NULL THEN
         RETURN;
     END IF;
-
-    SELECT coalesce(array_agg(q.session_id ORDER BY (k - 0.5::float8) / q.weight, q.session_id), '{}')
-      INTO v_slots
-      FROM quotas() q
-     CROSS JOIN LATERAL generate_series(q.held + 1, q.quota) AS k
-     WHERE q.weight > 0;
 
     -- Hubs that somebody has declined are rare: one by one, over the sessions that serve them.
     FOR v_hub IN
