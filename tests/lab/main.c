@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A subcommand whose folder is not part of this build is simply not there. */
-#pragma weak lab_hub_main
-#pragma weak lab_thingworx_main
-#pragma weak lab_check_main
-
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -20,8 +15,7 @@ static void usage(FILE *out, const struct command *commands)
 {
     fputs("usage: holdfast-lab COMMAND [options]\n\n", out);
     for (const struct command *c = commands; c->name != NULL; c++)
-        if (c->run != NULL)
-            fprintf(out, "  %-10s %s\n", c->name, c->description);
+        fprintf(out, "  %-10s %s\n", c->name, c->description);
     fputs("\nholdfast-lab COMMAND --help lists the options of a command.\n", out);
 }
 
@@ -42,7 +36,7 @@ int main(int argc, char **argv)
         return 0;
     }
     for (const struct command *c = commands; c->name != NULL; c++)
-        if (c->run != NULL && strcmp(argv[1], c->name) == 0)
+        if (strcmp(argv[1], c->name) == 0)
             return c->run(argc - 1, argv + 1);
     fprintf(stderr, "holdfast-lab: no command \"%s\"\n", argv[1]);
     usage(stderr, commands);
