@@ -223,9 +223,8 @@ static bool read_exceptions(FILE *file, struct table *listed, const char *path, 
 {
     char *line = NULL;
     size_t capacity = 0;
-    ssize_t n;
     bool ok = true;
-    while (ok && (n = getline(&line, &capacity, file)) >= 0) {
+    while (ok && getline(&line, &capacity, file) >= 0) {
         line[strcspn(line, "\r\n")] = '\0';
         char *tab = strchr(line, '\t');
         if (line[0] == '\0')

@@ -1,6 +1,5 @@
 #include "thingworx/base_type.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -104,17 +103,21 @@ static bool location_object(struct slice text)
 static bool location_text(struct slice text)
 {
     char copy[96];
-    double a;
-    double b;
-    double c;
-    int used = 0;
-    if (text.n >= sizeof copy)
+    if (text.n == 0 || text.n >= sizeof copy)
         return false;
     memcpy(copy, text.p, text.n);
     copy[text.n] = '\0';
-    if (sscanf(copy, "%lf,%lf,%lf%n", &a, &b, &c, &used) == 3 && copy[used] == '\0')
-        return true;
-    return sscanf(copy, "%lf,%lf%n", &a, &b, &used) == 2 && copy[used] == '\0';
+    int numbers = 0;
+    for (const char *p = copy;; p++) {
+        char *end;
+        double number = strtod(p, &end);
+        if (end == p || number - number != 0.0)
+            return false;
+        numbers++;
+        p = end;
+        if (*p != ',')
+            return *p == '\0' && (numbers == 2 || numbers == 3);
+    }
 }
 
 static bool infotable_object(struct slice text)
@@ -188,19 +191,35 @@ bool base_type_fits(const struct base_type *definition, const struct base_type *
     return class_takes(definition->class, value);
 }
 
+/* Passes exactly n digits and the character that must follow them ('\0' = none). */
+static bool pass_digits(const char **p, int n, char after, int *number)
+{
+    *number = 0;
+    for (int i = 0; i < n; i++, (*p)++) {
+        if (**p < '0' || **p > '9')
+            return false;
+        *number = *number * 10 + (**p - '0');
+    }
+    if (after == '\0')
+        return true;
+    return *(*p)++ == after;
+}
+
 /* The zone at the end of an ISO time: Z, +hh:mm or -hh:mm; nothing means UTC. */
 static bool iso_zone(const char *p, int *minutes)
 {
     int hours;
     int rest;
-    int used = 0;
     *minutes = 0;
     if (strcmp(p, "") == 0 || strcmp(p, "Z") == 0)
         return true;
-    if ((*p != '+' && *p != '-') || sscanf(p + 1, "%2d:%2d%n", &hours, &rest, &used) != 2 ||
-        p[1 + used] != '\0')
+    bool west = *p == '-';
+    if (!west && *p != '+')
         return false;
-    *minutes = (hours * 60 + rest) * (*p == '-' ? -1 : 1);
+    p++;
+    if (!pass_digits(&p, 2, ':', &hours) || !pass_digits(&p, 2, '\0', &rest) || *p != '\0')
+        return false;
+    *minutes = (hours * 60 + rest) * (west ? -1 : 1);
     return true;
 }
 
@@ -208,17 +227,17 @@ static bool iso_time(struct slice text, int64_t *time_ms)
 {
     char copy[40];
     struct tm tm = {0};
-    int used = 0;
     int minutes;
     int64_t ms = 0;
     if (text.n >= sizeof copy)
         return false;
     memcpy(copy, text.p, text.n);
     copy[text.n] = '\0';
-    if (sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-               &tm.tm_min, &tm.tm_sec, &used) != 6)
+    const char *p = copy;
+    if (!pass_digits(&p, 4, '-', &tm.tm_year) || !pass_digits(&p, 2, '-', &tm.tm_mon) ||
+        !pass_digits(&p, 2, 'T', &tm.tm_mday) || !pass_digits(&p, 2, ':', &tm.tm_hour) ||
+        !pass_digits(&p, 2, ':', &tm.tm_min) || !pass_digits(&p, 2, '\0', &tm.tm_sec))
         return false;
-    const char *p = copy + used;
     if (*p == '.') {
         int64_t weight = 100;
         for (p++; *p >= '0' && *p <= '9'; p++, weight /= 10)

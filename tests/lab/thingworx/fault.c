@@ -79,7 +79,7 @@ static void free_fault(struct fault *fault)
 
 bool faults_add(struct faults *faults, struct json_object *wish, int64_t now_us, struct error *err)
 {
-    enum fault_kind kind;
+    enum fault_kind kind = FAULT_STATUS;
     struct json_object *seconds = NULL;
     if (!known_members(wish, err) || !find_kind(wish, &kind, err))
         return false;

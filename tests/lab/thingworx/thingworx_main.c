@@ -100,7 +100,7 @@ static struct evhttp *listen_on(struct server *server, uint16_t *port,
 {
     struct evhttp *http = evhttp_new(server->base);
     struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(http, "127.0.0.1", *port);
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t n = sizeof address;
     if (bound == NULL ||
         getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &n) != 0) {

@@ -57,7 +57,7 @@ static bool refuse(struct update *update, const char *what, struct slice detail)
 
 static bool refuse_plain(struct update *update, const char *what)
 {
-    return refuse(update, what, (struct slice){NULL, 0});
+    return refuse(update, what, SLICE_LITERAL(""));
 }
 
 static struct slice plain_text(struct update *update, const struct scan_value *value)
