@@ -3,9 +3,11 @@
 HOLDFAST_LAB names the binary.
 """
 
+import http.client
 import http.server
 import json
 import os
+import select
 import subprocess
 import threading
 import urllib.parse
@@ -308,3 +310,62 @@ def test_a_text_that_breaks_off_is_no_result(fake):
 def test_a_line_that_cannot_be_read_is_no_result(fake, line):
     fake.log.append(line)
     assert run("--hub", fake.url, "--thingworx", fake.url).returncode == 2
+
+
+class Server:
+    """One of the lab's own servers."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen([LAB, command, "--exit-with-parent"],
+                                        stdout=subprocess.PIPE, text=True)
+        ready, _, _ = select.select([self.process.stdout], [], [], 30)
+        assert ready, "the server does not start"
+        self.ports = json.loads(self.process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.ports['control_port']}"
+
+    def ask(self, port, method, path, body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=30)
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        assert answer.status == 200, text
+        return text
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(20) == 0
+
+
+def deliver(twx, device, rows):
+    fields = (("name", "STRING"), ("time", "DATETIME"), ("value", "VARIANT"))
+    shape = {"fieldDefinitions": {name: {"name": name, "baseType": kind} for name, kind in fields}}
+    twx.ask("port", "POST", f"/Thingworx/Things/{device}/Services/UpdatePropertyValues",
+            {"values": {"dataShape": shape, "rows": rows}}, appKey="k",
+            Accept="application/json", **{"Content-Type": "application/json"})
+
+
+def test_the_labs_own_servers_understand_each_other():
+    hub, twx = Server("hub"), Server("thingworx")
+    hub.ask("control_port", "POST", "/generate",
+            {"devices": 5, "properties": 8, "events": 500, "preload": True})
+    twx.ask("control_port", "POST", "/things",
+            {"prefix": "device-", "count": 5, "permissive": True})
+    rows = {}
+    for line in hub.ask("control_port", "GET", "/log").splitlines():
+        _, _, _, ms, device, _, body = line.split("\t")
+        rows.setdefault(device, []).extend(
+            {"name": name, "value": value, "time": int(ms)}
+            for name, value in json.loads(body).items())
+    command = [LAB, "check", "--hub", hub.url, "--thingworx", twx.url]
+    for device in sorted(rows)[1:]:
+        deliver(twx, device, rows[device])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert counts(json.loads(done.stdout)) == {"emitted": 500, "delivered": 400, "lost": 100}
+    deliver(twx, "device-00000", rows["device-00000"])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert counts(json.loads(done.stdout)) == {"emitted": 500, "delivered": 500}
+    hub.stop()
+    twx.stop()
