@@ -42,7 +42,8 @@ struct lookup {
 
 static void finish(struct dial *dial, int fd)
 {
-    dial->done(dial->ctx, fd, &dial->why);
+    struct error why = dial->why; /* the dial may be freed in the callback */
+    dial->done(dial->ctx, fd, &why);
 }
 
 static void explain(struct dial *dial, const char *detail)

@@ -1,0 +1,403 @@
+"""The Event Hubs source against the lab's hub, driven line by line (drivers/source_driver.c).
+
+HOLDFAST_LAB and SOURCE_DRIVER name the two programs; without them they are looked for in the
+build folder HOLDFAST_BUILD.
+"""
+
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import threading
+import time
+import urllib.request
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("HOLDFAST_BUILD") or ROOT / "build/release")
+LAB = os.environ.get("HOLDFAST_LAB") or BUILD / "tests/lab/holdfast-lab"
+DRIVER = os.environ.get("SOURCE_DRIVER") or BUILD / "tests/system/drivers/source-driver"
+KEY = "bm90LWRlY29kZWQ="
+LONG = 20
+
+
+class Hub:
+    """A hub of the lab; its ports and its logs survive a restart."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        (folder / "key").write_text(KEY)
+        self.ports = {"amqp_port": 0, "control_port": 0}
+        self.start()
+
+    def start(self):
+        with open(self.folder / "hub.log", "ab") as log:
+            # pylint: disable-next=consider-using-with
+            self.process = subprocess.Popen(
+                [str(part) for part in (
+                    LAB, "hub", "--exit-with-parent", "--port", self.ports["amqp_port"],
+                    "--control-port", self.ports["control_port"], "--partitions", 4,
+                    "--data", self.folder / "data", "--key-file", self.folder / "key")],
+                stdout=subprocess.PIPE, stderr=log)
+        self.ports = json.loads(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(10) == 0
+
+    def ask(self, path, body=None):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.ports['control_port']}{path}",
+            data=None if body is None else json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def send(self, partition=0, count=1, **event):
+        event.setdefault("body", {"a": 1})
+        if "raw" in event:
+            del event["body"]
+        self.ask("/send", {"device": "d1", "partition": partition, "count": count, **event})
+
+    def fault(self, **what):
+        self.ask("/fault", what)
+
+    def connection_string(self, host="127.0.0.1", key=KEY, hub="telemetry"):
+        return (f"Endpoint=sb://{host}:{self.ports['amqp_port']}/;SharedAccessKeyName=holdfast;"
+                f"SharedAccessKey={key};EntityPath={hub};UseDevelopmentEmulator=true")
+
+
+class Source:
+    """A source-driver: lines in, lines out."""
+
+    def __init__(self, connection, *options, node="driver"):
+        # pylint: disable-next=consider-using-with
+        self.process = subprocess.Popen(
+            [str(DRIVER), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "SOURCE_CONNECTION": connection, "SOURCE_NODE": node})
+        self.lines = queue.Queue()
+        self.log = []
+        self.threads = [threading.Thread(target=self._read, daemon=True),
+                        threading.Thread(target=self._read_log, daemon=True)]
+        for thread in self.threads:
+            thread.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.rstrip("\n"))
+
+    def _read_log(self):
+        self.log.extend(self.process.stderr)
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def next(self, timeout=LONG):
+        try:
+            return self.lines.get(timeout=timeout)
+        except queue.Empty:
+            raise AssertionError(f"the driver says nothing; its log: {self.log}") from None
+
+    def expect(self, start, timeout=LONG):
+        """The next line that begins so; what comes before it is passed over."""
+        deadline = time.monotonic() + timeout
+        passed = []
+        while True:
+            try:
+                line = self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no '{start}', but {passed}; log: {self.log}") from None
+            if line.startswith(start):
+                return line
+            passed.append(line)
+
+    def silent(self, seconds):
+        """What it says meanwhile: nothing, if all is well."""
+        time.sleep(seconds)
+        said = []
+        while not self.lines.empty():
+            said.append(self.lines.get())
+        return said
+
+    def messages(self, count):
+        """The next lines, which are that many messages, as dictionaries."""
+        found = []
+        for _ in range(count):
+            line = self.next()
+            word = line.split(" ", 8)
+            assert word[0] == "message", line
+            found.append({"partition": word[1], "sequence": int(word[2]), "offset": word[3],
+                          "device": word[5], "last": int(word[6]), "bytes": int(word[7]),
+                          "body": word[8]})
+        return found
+
+    def counters(self):
+        self.say("counters")
+        return {name: int(value) for name, value in (
+            part.split("=") for part in self.expect("counters").split()[1:])}
+
+    def up(self):
+        self.expect("up")
+        return self
+
+    def read(self, partition=0, token=1, position="earliest", credit=100):
+        self.say(f"read {partition} {token} {position} {credit}")
+        assert self.expect(f"opened {partition}")
+
+    def quit(self):
+        if self.process.poll() is None:
+            self.say("quit")
+        status = self.process.wait(10)
+        for thread in self.threads:
+            thread.join(10)
+        assert status == 0, "".join(self.log)
+
+
+@pytest.fixture(name="hub")
+def _hub(tmp_path):
+    hub = Hub(tmp_path)
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture(name="drive")
+def _drive(hub):
+    """drive(*options, **parts of the connection string) starts a driver."""
+    made = []
+
+    def make(*options, node="driver", **parts):
+        made.append(Source(hub.connection_string(**parts), *options, node=node))
+        return made[-1]
+
+    yield make
+    for source in made:
+        source.quit()
+
+
+def sequences(messages):
+    return [message["sequence"] for message in messages]
+
+
+def test_comes_up_with_metadata_by_name_and_by_address(drive):
+    for host in ("127.0.0.1", "localhost"):
+        source = drive(host=host)
+        word = source.expect("metadata").split()
+        assert word[1] == f"{host}/telemetry" and int(word[2]) > 0 and word[3:] == list("0123")
+        source.up()
+
+
+def test_reads_from_the_start_and_resumes_after_an_offset(hub, drive):
+    hub.send(count=5)
+    source = drive().up()
+    source.read()
+    first = source.messages(5)
+    assert sequences(first) == [0, 1, 2, 3, 4]
+    assert first[4]["device"] == "d1" and first[0]["body"] == '{"a":1}'
+    assert first[4]["last"] == 4  # runtime metrics: the end of the log
+    source.say("stop 0")
+    assert source.next().startswith("ended 0 closed")
+    source.read(position=f"after:{first[2]['offset']}", token=2)
+    assert sequences(source.messages(2)) == [3, 4]
+    source.say("stop 0")
+    source.expect("ended 0 closed")
+    source.read(position="latest", token=3)
+    hub.send()
+    assert sequences(source.messages(1)) == [5]
+
+
+def test_credit_is_all_that_comes(hub, drive):
+    hub.send(count=50)
+    source = drive().up()
+    source.read(credit=3)
+    assert sequences(source.messages(3)) == [0, 1, 2]
+    assert source.silent(0.3) == []
+    source.say("credit 0 2")
+    source.say("credit 0 2")
+    assert sequences(source.messages(4)) == [3, 4, 5, 6]
+    assert source.silent(0.2) == []
+
+
+def test_a_held_reader_delivers_nothing_and_its_window_is_bounded(hub, drive):
+    hub.send(partition=0, count=200, raw="x" * 4000)
+    hub.send(partition=1, count=10)
+    source = drive("--window", str(64 << 10)).up()
+    source.read(credit=1)
+    source.messages(1)
+    source.say("hold 0")
+    source.say("credit 0 1000")
+    assert source.silent(0.5) == []
+    sent = {entry["id"]: entry["sent"] for entry in hub.ask("/state")["partitions"]}
+    assert sent["0"] < 100  # 64 KiB hold some, the hub queues 64 more, and not 200
+    source.read(partition=1)  # the others go on
+    assert sequences(source.messages(10)) == list(range(10))
+    source.say("release 0")
+    assert sequences(source.messages(199)) == list(range(1, 200))
+
+
+def test_messages_of_many_frames_arrive_whole(hub, drive):
+    for size in (1, 5000, 70000, 256 * 1024):
+        hub.send(raw="x" * size)
+    source = drive("--window", str(64 << 10)).up()
+    source.read()
+    assert [message["bytes"] for message in source.messages(4)] == [1, 5000, 70000, 256 * 1024]
+
+
+def test_a_higher_token_steals_and_a_lower_one_is_refused(hub, drive):
+    hub.send(count=3)
+    old = drive(node="old").up()
+    new = drive(node="new").up()
+    old.read(token=10)
+    old.messages(3)
+    new.read(token=11)
+    new.messages(3)
+    line = old.next()
+    assert line.startswith("ended 0 stolen") and "epoch" in line and "new" in line
+    old.say("read 0 10 earliest 10")
+    assert old.expect("ended 0").startswith("ended 0 stolen")
+    hub.send()
+    assert sequences(new.messages(1)) == [3]
+    assert old.counters()["stolen"] == 2
+
+
+@pytest.mark.parametrize("condition, end", [
+    ("amqp:link:detach-forced", "lost"), ("amqp:internal-error", "lost"),
+    ("com.microsoft:server-busy", "lost"), ("amqp:resource-limit-exceeded", "lost"),
+    ("amqp:unauthorized-access", "refused"), ("com.microsoft:entity-disabled", "refused"),
+    ("amqp:not-found", "not_found"), ("amqp:link:stolen", "stolen"), ("x:unheard-of", "lost")])
+def test_a_detach_ends_one_reader_for_its_reason(hub, drive, condition, end):
+    hub.send(partition=1)
+    source = drive().up()
+    source.read(partition=0)
+    source.read(partition=1)
+    source.messages(1)
+    hub.fault(kind="detach", partition="0", condition=condition)
+    line = source.next()
+    assert line.startswith(f"ended 0 {end} ") and condition in line
+    hub.send(partition=1)
+    assert sequences(source.messages(1)) == [1]
+    source.read(partition=0, token=2)
+
+
+def test_positions_and_partitions_that_do_not_exist(hub, drive):
+    hub.send(count=3)
+    source = drive().up()
+    for position in ("after:99999999", "after:it's", "after:"):
+        source.say(f"read 0 1 {position} 10")
+        assert source.expect("ended").startswith("ended 0 bad_offset"), position
+    source.say("read 77 1 earliest 10")
+    assert source.expect("ended").startswith("ended 77 not_found")
+    assert source.counters()["failures"] == 0
+
+
+def test_a_reader_opened_too_early_is_told(drive):
+    source = drive()
+    source.say("read 0 1 earliest 10")
+    assert "ended 0 lost" in source.expect("ended")
+    source.up()
+
+
+def test_a_dropped_connection_comes_back_and_nothing_is_lost(hub, drive):
+    hub.send(count=3)
+    source = drive().up()
+    source.read()
+    last = source.messages(3)[-1]["offset"]
+    hub.fault(kind="drop_connections")
+    assert source.next().startswith("ended 0 lost")
+    assert source.next().startswith("down ")
+    hub.send(count=2)
+    source.up()
+    source.read(position=f"after:{last}", token=2)
+    assert sequences(source.messages(2)) == [3, 4]
+
+
+def test_a_hub_that_is_away_is_tried_with_patience(hub, drive):
+    source = drive().up()
+    hub.stop()
+    source.expect("down")
+    time.sleep(3)
+    tries = source.counters()["failures"]
+    assert 2 <= tries <= 30, "full jitter: quick at first, then slower"
+    hub.start()
+    source.up()
+
+
+def test_a_stopped_reader_hears_nothing_more(hub, drive):
+    source = drive().up()
+    source.read(credit=100000)
+    hub.ask("/generate", {"devices": 50, "rate": 5000})
+    source.expect("message")
+    source.say("stop 0")
+    source.expect("ended 0 closed")
+    assert not [line for line in source.silent(0.3) if line.startswith("message")]
+    hub.ask("/stop", {})
+
+
+def test_a_wrong_key_is_a_refusal_with_a_hint_and_no_hurry(drive):
+    source = drive(key="d3Jvbmc=")
+    line = source.expect("down")
+    assert "refuses our token" in line and "401" in line and "Check the policy's key" in line
+    assert "d3Jvbmc" not in line
+    assert source.silent(3) == []
+    assert source.counters()["failures"] == 1
+    assert not [text for text in source.log if "d3Jvbmc" in text]
+
+
+def test_a_hub_that_does_not_exist_is_a_refusal(drive):
+    source = drive(hub="other")
+    assert "(status 40" in source.expect("down")
+    assert source.silent(2) == []
+    assert source.counters()["failures"] == 1
+
+
+def test_tokens_are_renewed_before_they_expire(hub, drive):
+    source = drive("--token-lifetime", "10").up()
+    source.read()
+    for number in range(15):
+        hub.send()
+        assert sequences(source.messages(1)) == [number]
+        time.sleep(1)
+    assert source.counters()["failures"] == 0
+    source.read(partition=1)
+
+
+def test_a_hub_that_falls_silent_is_left(hub, drive):
+    source = drive("--idle-ms", "1000").up()
+    source.read()
+    assert source.silent(3) == []  # it speaks often enough, though there is nothing to send
+    # stopped by its own pid: the socket stays open and nobody answers
+    hub.process.send_signal(19)
+    began = time.monotonic()
+    assert source.next().startswith("ended 0 lost")
+    assert time.monotonic() - began < 5
+    assert "silent" in source.expect("down")
+    hub.process.send_signal(18)
+    source.up()
+
+
+@pytest.mark.parametrize("connection, why", [
+    ("", "empty"), ("Endpoint=sb://localhost/;SharedAccessKeyName=a;SharedAccessKey=tops3cret",
+                    "EntityPath is missing"),
+    ("Endpoint=sb://x.net/;SharedAccessKeyName=a;SharedAccessKey=tops3cret;EntityPath=e", "TLS")])
+def test_a_connection_string_that_cannot_work_is_refused_at_once(connection, why):
+    done = subprocess.run([str(DRIVER)], env={**os.environ, "SOURCE_CONNECTION": connection},
+                          capture_output=True, text=True, timeout=LONG, check=False)
+    assert done.returncode == 1 and done.stdout.startswith("refused ") and why in done.stdout
+    assert "tops3cret" not in done.stdout + done.stderr
+
+
+def test_a_burst_on_every_partition_arrives_in_order(hub, drive):
+    hub.ask("/generate", {"devices": 50, "events": 20000, "preload": True})
+    ends = {entry["id"]: entry["last"] for entry in hub.ask("/state")["partitions"]}
+    source = drive().up()
+    for partition in ends:
+        source.say(f"read {partition} 1 earliest 20000")
+    seen = {partition: -1 for partition in ends}
+    while seen != ends:
+        line = source.next()
+        if line.startswith("message"):
+            _, partition, sequence = line.split(" ", 3)[:3]
+            assert int(sequence) == seen[partition] + 1
+            seen[partition] = int(sequence)
