@@ -87,6 +87,9 @@ SELECT is((SELECT array_agg(dead_letter_id) FROM holdfast.claim_replays(:key1, 1
           'and is handed out anew under the new token');
 UPDATE holdfast.partition SET owner_session_id = 902 WHERE partition_id = :p0;
 SELECT is_empty(format('SELECT * FROM holdfast.claim_replays(%L, 10)', :key1), 'the former owner gets nothing');
+SELECT lives_ok(format('SELECT holdfast.settle_replays(%L, ARRAY[%s], ARRAY[''delivered''], ARRAY[NULL])', :key2, :open),
+                'the next session settles before it has claimed');
+SELECT is((SELECT state FROM holdfast.dead_letters WHERE dead_letter_id = :open), 'requested', 'nothing');
 SELECT is((SELECT array_agg(dead_letter_id) FROM holdfast.claim_replays(:key2, 10)), ARRAY[:open]::bigint[],
           'the next session claims what the last one had, even under the same token');
 SELECT lives_ok(format('SELECT holdfast.settle_replays(%L, ARRAY[%s], ARRAY[''delivered''], ARRAY[NULL])', :key2, :open),
