@@ -88,6 +88,7 @@ static void leave_group(struct lanes *lanes, struct parcel *parcel)
     parcel->group = NULL;
     if (--group->count > 0)
         return;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the group is in the table */
     HASH_DEL(lanes->groups, group);
     if (lanes->last_group == group)
         lanes->last_group = NULL;
@@ -299,6 +300,7 @@ uint32_t lane_take(struct lane *lane, struct buffer *body)
 static void release(struct lanes *lanes, struct parcel *parcel)
 {
     if (parcel->dropped)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it joined the list when dropped */
         DL_DELETE2(lanes->lost, parcel, group_prev, group_next);
     lanes->counts.parcels--;
     lanes->counts.bytes -= parcel->bytes;

@@ -8,7 +8,7 @@
 
 /* Up to here a name is looked up by comparing hashes one by one, which beats any table. */
 #define LINEAR_MAX 32u
-#define SLOT_COUNT (2u * TRANSLATE_ROWS_MAX)
+#define SLOT_COUNT ((size_t)2 * TRANSLATE_ROWS_MAX)
 #define SLOT_NONE UINT16_MAX
 
 /* Fixed parts of a row; the middle, which carries the time, is the same for all rows of an event.
@@ -18,7 +18,7 @@
 #define ROW_VALUE ",\"quality\":\"GOOD\",\"value\":{\"value\":"
 #define MIDDLE_MAX 64u
 /* Room for everything of a row but its name and its value. */
-#define ROW_FIXED_MAX (sizeof ROW_HEAD + 2u * MIDDLE_MAX)
+#define ROW_FIXED_MAX (sizeof ROW_HEAD + (size_t)2 * MIDDLE_MAX)
 
 struct translate_member {
     struct json_value value;
@@ -69,7 +69,7 @@ static bool same_name(const struct translate_member *member, struct slice name, 
 /* The slot that holds the name, or the free one where it belongs. */
 static uint16_t *find_slot(struct rows *rows, struct slice name, uint64_t hash)
 {
-    uint32_t at = (uint32_t)hash % SLOT_COUNT;
+    size_t at = hash % SLOT_COUNT;
     while (rows->slots[at] != SLOT_NONE && !same_name(&rows->members[rows->slots[at]], name, hash))
         at = (at + 1) % SLOT_COUNT;
     return &rows->slots[at];
@@ -79,7 +79,7 @@ static void fill_slots(struct rows *rows, uint32_t count)
 {
     if (rows->slots == NULL)
         rows->slots = xmalloc(SLOT_COUNT * sizeof *rows->slots);
-    for (uint32_t i = 0; i < SLOT_COUNT; i++)
+    for (size_t i = 0; i < SLOT_COUNT; i++)
         rows->slots[i] = SLOT_NONE;
     for (uint32_t i = 0; i < count; i++)
         *find_slot(rows, rows->members[i].name, rows->members[i].hash) = (uint16_t)i;

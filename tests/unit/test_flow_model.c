@@ -125,11 +125,19 @@ static void check_covered(const struct part *part, int64_t upto)
 
 /* --- handlers ------------------------------------------------------------------------------ */
 
+/* Reads "partition:sequence:row". */
 static struct row_id identify(const char *value)
 {
-    struct row_id id = {0};
-    assert_int_equal(sscanf(value, "\"%d:%d:%d\"", &id.part, &id.sequence, &id.row), 3);
-    return id;
+    int numbers[3];
+    const char *p = value;
+    for (int i = 0; i < 3; i++) {
+        char *end;
+        assert_true(*p == (i == 0 ? '"' : ':'));
+        numbers[i] = (int)strtol(p + 1, &end, 10);
+        p = end;
+    }
+    assert_true(*p == '"');
+    return (struct row_id){numbers[0], numbers[1], numbers[2]};
 }
 
 static const char *value_of(const char *row)
