@@ -85,7 +85,7 @@ static void things_take_turns(void **state)
 {
     (void)state;
     push("a", &red, 1, "{\"x\":1}");
-    push("b", &red, 2, "{\"x\":2}");
+    push("b", &blue, 2, "{\"x\":2}");
     push("c", &red, 3, "{\"x\":3}");
     push("a", &red, 4, "{\"x\":4}");
     /* It stays its turn until it is taken. */
