@@ -65,3 +65,47 @@ const char *answer_class_name(enum answer_class class)
                                                       "configuration", "suspect", "too_large"};
     return names[class];
 }
+
+/* Length of the UTF-8 sequence at p, 0 if it is none. */
+static size_t sequence(const unsigned char *p, size_t n)
+{
+    size_t more = p[0] < 0x80                   ? 0
+                  : p[0] >= 0xc2 && p[0] < 0xe0 ? 1
+                  : (p[0] & 0xf0) == 0xe0       ? 2
+                  : p[0] >= 0xf0 && p[0] < 0xf5 ? 3
+                                                : n;
+    if (more >= n)
+        return 0;
+    for (size_t i = 1; i <= more; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    /* overlong forms, surrogates, beyond U+10FFFF */
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return more + 1;
+}
+
+void answer_text(struct slice body, char *out, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)body.p;
+    size_t at = 0, n = 0;
+    while (at < body.n) {
+        bool blank = p[at] <= ' ' || p[at] == 0x7f;
+        size_t length = sequence(p + at, body.n - at);
+        size_t step = length ? length : 1;
+        if (n + step >= size)
+            break;
+        if (blank && n > 0 && out[n - 1] != ' ')
+            out[n++] = ' ';
+        else if (!blank && length == 0)
+            out[n++] = '?';
+        else if (!blank)
+            for (size_t i = 0; i < length; i++)
+                out[n++] = (char)p[at + i];
+        at += step;
+    }
+    if (n > 0 && out[n - 1] == ' ')
+        n--;
+    out[n] = '\0';
+}

@@ -1,5 +1,8 @@
 #pragma once
+#include "base/slice.h"
+
 #include <stdbool.h>
+#include <stddef.h>
 
 /* What an answer of ThingWorx means for the batch that was sent. */
 enum answer_class {
@@ -30,3 +33,8 @@ enum answer_class answer_classify(int status, bool transport_failed, bool html_b
 
 /* "accepted", "retry", ...: for metrics and logs. */
 const char *answer_class_name(enum answer_class class);
+
+/* Writes the first bytes of an answer's body as one line of printable UTF-8, terminated, at most
+ * size - 1 bytes: runs of blanks and control characters become one space, anything that is not
+ * UTF-8 becomes '?'. size is at least 1. */
+void answer_text(struct slice body, char *out, size_t size);

@@ -27,7 +27,7 @@ static const enum action table[BREAKER_STATES][BREAKER_EVENTS] = {
             [BREAKER_DEAD] = TRIP,
             [BREAKER_PROBE_OK] = IGNORE,
             [BREAKER_PROBE_REFUSED] = IGNORE, /* requests tell; see evidence.h for "not ready" */
-            [BREAKER_PROBE_DEAD] = TRIP,
+            [BREAKER_PROBE_DEAD] = COUNT,
         },
     [BREAKER_OPEN] =
         {
@@ -108,9 +108,9 @@ bool breaker_note(struct breaker *b, enum breaker_event event, int64_t now_us,
     return b->state != before;
 }
 
-bool breaker_allows(const struct breaker *b, unsigned in_flight)
+bool breaker_allows(const struct breaker *b, unsigned trials)
 {
-    return b->state == BREAKER_CLOSED || (b->state == BREAKER_HALF_OPEN && in_flight == 0);
+    return b->state == BREAKER_CLOSED || (b->state == BREAKER_HALF_OPEN && trials == 0);
 }
 
 bool breaker_wants_probe(const struct breaker *b, int64_t now_us)

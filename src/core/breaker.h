@@ -45,8 +45,9 @@ void breaker_init(struct breaker *b, int64_t now_us);
 bool breaker_note(struct breaker *b, enum breaker_event event, int64_t now_us,
                   struct random *random);
 
-/* Whether a request may be sent while `in_flight` others of this base URL are under way. */
-bool breaker_allows(const struct breaker *b, unsigned in_flight);
+/* Whether a request may be sent while `trials` others are under way that were sent while half
+ * open. */
+bool breaker_allows(const struct breaker *b, unsigned trials);
 
 /* Whether the breaker waits for a probe, and it is due. */
 bool breaker_wants_probe(const struct breaker *b, int64_t now_us);

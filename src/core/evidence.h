@@ -1,6 +1,4 @@
 #pragma once
-#include "base/slice.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -8,10 +6,12 @@
  * only if the platform works for others: a platform that is starting answers 404 to everything,
  * and must never drain the stream into dead letters.
  *
- * Two distinct Things are enough: whichever Thing is refused, one of the two is another one. */
+ * Two distinct Things are enough: whichever Thing is refused, one of the two is another one.
+ * Things are known by a hash of their name (core/hash.h): a collision makes two look like one,
+ * which only delays a verdict. */
 struct evidence_acceptance {
-    uint64_t thing;     /* hash; 0 = none */
-    int64_t started_us; /* when the accepted request was sent */
+    uint64_t thing;
+    int64_t started_us; /* when the accepted request was sent; 0 = none */
 };
 
 struct evidence {
@@ -27,7 +27,7 @@ void evidence_init(struct evidence *e);
 void evidence_probe(struct evidence *e, bool ready, int64_t started_us);
 
 /* A request for `thing` that was sent at `started_us` was accepted. */
-void evidence_accepted(struct evidence *e, struct slice thing, int64_t started_us);
+void evidence_accepted(struct evidence *e, uint64_t thing, int64_t started_us);
 
 /* The platform failed (no answer, unavailable, key refused): what was seen before says nothing
  * about what it is now. */
@@ -36,4 +36,4 @@ void evidence_forget(struct evidence *e);
 /* Whether a request for `thing` that is sent now would, if it is refused like the one that was
  * refused at `since_us`, be refused for its own sake: the platform said ready, and accepted
  * another Thing, by requests that were all sent after `since_us` and are answered by now. */
-bool evidence_refuted(const struct evidence *e, struct slice thing, int64_t since_us);
+bool evidence_refuted(const struct evidence *e, uint64_t thing, int64_t since_us);

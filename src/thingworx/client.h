@@ -79,12 +79,13 @@ struct thingworx *thingworx_open(struct event_base *base, struct evdns_base *dns
 /* Whether a request may be sent now: room, not paused (or a trial is due), a base URL usable. */
 bool thingworx_ready_to_send(const struct thingworx *tw, int64_t now_us);
 
-/* POST <base URL>/Things/<thing>/Services/<service>; only while thingworx_ready_to_send.
+/* POST <base URL>/Things/<thing>/Services/<service>; false, and nothing happens,
+ * unless thingworx_ready_to_send.
  * `body` (JSON) stays the caller's and unchanged until answered. `refused_since_us`: 0, or the
- * time at which an earlier SUSPECT answer about what is sent here arrived; keep the first one
- * while a batch is bisected. `answered` comes later, from the loop, exactly once. Callbacks may
- * call this. */
-void thingworx_post(struct thingworx *tw, struct slice thing, struct slice service,
+ * time at which an earlier SUSPECT or CONFIGURATION answer about what is sent here arrived; keep
+ * the first one while a batch is bisected. `answered` comes later, from the loop, exactly once.
+ * Callbacks may call this. */
+bool thingworx_post(struct thingworx *tw, struct slice thing, struct slice service,
                     struct slice body, int64_t refused_since_us, void *request_ctx, int64_t now_us);
 
 /* Another key: used from the next request on; a paused destination is tried at once. */
@@ -96,7 +97,11 @@ void thingworx_set_app_key(struct thingworx *tw, const char *app_key);
 bool thingworx_reconfigure(struct thingworx *tw, const struct thingworx_config *config,
                            struct error *err);
 
-struct thingworx_counters thingworx_counters(const struct thingworx *tw);
+/* Cancels what is under way, without callbacks: the bodies are the caller's again. Not from a
+ * callback. */
+void thingworx_cancel(struct thingworx *tw);
+
+struct thingworx_counters thingworx_count(const struct thingworx *tw);
 
 /* "ok", "paused" or "unreachable". */
 const char *thingworx_state(const struct thingworx *tw);

@@ -1,5 +1,4 @@
 #pragma once
-#include "base/error.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -38,8 +37,8 @@ struct http_request {
     const char *url;   /* copied */
     bool post;         /* else GET */
     struct slice body; /* borrowed until done */
-    const struct http_headers *headers;
-    const struct http_route *route; /* NULL: the host is a numeric address */
+    struct http_headers *headers;
+    struct http_route *route; /* NULL: the host is a numeric address */
     int connect_timeout_ms;
     int timeout_ms; /* for the whole exchange */
     http_done done;
@@ -53,9 +52,12 @@ struct http_counters {
 
 /* `drained` is called from the loop after the `done` calls of one turn; may be NULL. */
 struct http *http_open(struct event_base *base, unsigned max_connections,
-                       void (*drained)(void *ctx), void *ctx, struct error *err);
+                       void (*drained)(void *ctx), void *ctx);
 /* Cancels what is under way, without callbacks, and frees everything. Not from a callback. */
 void http_close(struct http *http);
+
+/* Cancels what is under way, without callbacks. Not from a callback. */
+void http_cancel(struct http *http);
 
 /* How many connections may stay open between requests. */
 void http_set_max_connections(struct http *http, unsigned max_connections);
@@ -73,15 +75,3 @@ void http_headers_release(struct http_headers *headers);
  * Counted references too. The host name itself still goes into Host and is what TLS verifies. */
 struct http_route *http_route_create(const char *host, int port, const char *addresses);
 void http_route_release(struct http_route *route);
-
-/* A base URL taken apart. */
-struct http_url {
-    char *base; /* normalised, without a slash at the end; "/Thingworx" added if it has no path */
-    char *host; /* without brackets */
-    int port;
-};
-
-/* Reads a base URL: http or https, a host, perhaps port and path; no user, query or fragment.
- * The caller frees with http_url_free. */
-bool http_url_parse(const char *text, struct http_url *url, struct error *err);
-void http_url_free(struct http_url *url);
