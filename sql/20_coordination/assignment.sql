@@ -4,7 +4,7 @@
 -- Returns: rows of `assigned`, in key order.   Errors: HF002 the session has ended.
 -- Calls: session_of, assigned_to.   Tables: none itself.
 CREATE OR REPLACE FUNCTION holdfast.assignment(session_key uuid) RETURNS SETOF holdfast.assigned
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     RETURN QUERY SELECT * FROM assigned_to(session_of(session_key));

@@ -9,24 +9,26 @@
 -- Calls: session_of, lock_cluster, free_partitions, place_free, setting_ms, add_event.
 -- Tables: partition, session (read), decline (upsert), cluster (update).
 CREATE OR REPLACE FUNCTION holdfast.decline(session_key uuid, partition_id int, token bigint, reason text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
     v_id    int;
     v_hub   text;
-    v_name  text;
     v_until timestamptz;
+    v_known boolean;
 BEGIN
     PERFORM lock_cluster();
     v_id := session_of(session_key);
-    SELECT p.hub, p.hub || '/' || p.partition INTO v_hub, v_name
+    SELECT p.hub INTO v_hub
       FROM partition p
      WHERE p.partition_id = $2 AND p.owner_session_id = v_id AND p.token = $3;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     v_until := clock_timestamp() + ms(setting_ms('decline_pass_over_ms'));
+    v_known := EXISTS (SELECT FROM decline d
+                        WHERE d.session_id = v_id AND d.hub = v_hub AND d.until > clock_timestamp());
     INSERT INTO decline (session_id, hub, until, reason)
     VALUES (v_id, v_hub, v_until, coalesce($4, 'no reason given'))
         ON CONFLICT (session_id, hub) DO UPDATE
@@ -34,10 +36,13 @@ BEGIN
     PERFORM free_partitions(ARRAY[$2], 'declined');
     PERFORM place_free(false);
     UPDATE cluster c SET rebalance_at = least(c.rebalance_at, v_until);
-    PERFORM add_event('decline', s.node, format('partition %s', v_name),
-                      'A node gave a partition back', coalesce($4, 'no reason given'),
-                      'See whether the node can reach the hub and has its secret.')
-       FROM session s WHERE s.session_id = v_id;
+    -- Once for the hub, not for each of its partitions.
+    IF NOT v_known THEN
+        PERFORM add_event('decline', s.node, format('hub %s', v_hub), 'A node cannot serve a hub and gave a partition back',
+                          coalesce($4, 'no reason given'),
+                          'See whether the node can reach the hub and has its secret.')
+           FROM session s WHERE s.session_id = v_id;
+    END IF;
     RETURN true;
 END
 $$;

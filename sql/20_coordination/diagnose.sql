@@ -6,7 +6,7 @@
 -- Tables: session, partition, lease, checkpoint, ownership, term, cluster, pg_locks, pg_stat_activity (read).
 CREATE OR REPLACE FUNCTION holdfast.diagnose()
 RETURNS TABLE (severity text, subject text, problem text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -22,7 +22,7 @@ CREATE OR REPLACE FUNCTION holdfast.join(node text, protocol int, version text, 
                                          watch_pid int, work_pid int)
 RETURNS TABLE (session_id int, session_key uuid, system_identifier text, timeline int,
                incarnation uuid, ttl_ms int)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

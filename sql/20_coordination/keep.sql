@@ -6,7 +6,7 @@
 -- Errors: HF002 the session has ended.
 -- Calls: session_of, lock_cluster, call_off.   Tables: partition (read).
 CREATE OR REPLACE FUNCTION holdfast.keep(session_key uuid, partition_id int, token bigint, reason text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     v_id int;

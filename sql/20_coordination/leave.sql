@@ -7,7 +7,7 @@
 -- Calls: session_of, lock_cluster, dead_sessions, terminate_backends, end_sessions, open_terms, place_free.
 -- Tables: none itself.
 CREATE OR REPLACE FUNCTION holdfast.leave(session_key uuid) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     v_id   int := session_of(session_key);

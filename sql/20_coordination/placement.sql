@@ -9,10 +9,12 @@
 -- Returns: per partition that should go to another session: from (null: it has no owner), to, why.
 --          What is reserved after a restart of the database, already moving, or was called off a
 --          moment ago, stays where it is.
+-- Planned on a table whose statistics are old, a statement here can look so dear that it would be
+-- compiled first, for 300 ms: hence jit, here and wherever placement() is called.
 -- Calls: quotas.   Tables: partition, hub, cluster, decline (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.placement(rebalance boolean, fall_back boolean)
 RETURNS TABLE (partition_id int, from_session int, to_session int, reason text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -29,16 +31,17 @@ DECLARE
     v_got   int[];
     v_to    int[];
     v_lost  int[];
+    v_until timestamptz;
 BEGIN
+    SELECT c.reserved_until INTO v_until FROM cluster c;
     WITH q AS MATERIALIZED (SELECT * FROM quotas()),
     active AS (
         SELECT p.partition_id, p.hub, coalesce(p.successor_session_id, p.owner_session_id) AS target,
                p.state = 'releasing' OR coalesce(p.move_again_at > v_now, false) AS fixed,
                p.owner_session_id IS NULL AND p.reserved_node IS NOT NULL
-                   AND c.reserved_until > v_now AS reserved
+                   AND v_until > v_now AS reserved
           FROM partition p
           JOIN hub h ON h.name = p.hub AND h.enabled
-         CROSS JOIN cluster c
          WHERE p.retired_at IS NULL),
     ranked AS (
         SELECT a.*, row_number() OVER (PARTITION BY a.target ORDER BY a.fixed DESC, a.partition_id) AS rank

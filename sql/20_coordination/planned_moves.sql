@@ -4,7 +4,7 @@
 -- Calls: placement.   Tables: session (read).
 CREATE OR REPLACE FUNCTION holdfast.planned_moves()
 RETURNS TABLE (partition_id int, from_node text, to_node text, reason text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN

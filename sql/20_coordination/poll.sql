@@ -10,7 +10,7 @@
 CREATE OR REPLACE FUNCTION holdfast.poll(session_key uuid)
 RETURNS TABLE (config_version bigint, assignment_version bigint, binding_version bigint,
                live_sessions int, leader boolean, leader_token bigint, replays boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -7,7 +7,7 @@
 -- Calls: nothing.   Tables: session, node, partition, hub, decline (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.quotas()
 RETURNS TABLE (session_id int, node text, weight bigint, held bigint, quota bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
     WITH active AS MATERIALIZED (
         SELECT p.hub, coalesce(p.successor_session_id, p.owner_session_id) AS target

@@ -9,7 +9,7 @@
 -- Calls: session_of, lock_cluster, grant_partitions, free_partitions, place_free.
 -- Tables: partition, session (read).
 CREATE OR REPLACE FUNCTION holdfast.release(session_key uuid, partition_id int, token bigint) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     v_id        int;

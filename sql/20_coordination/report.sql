@@ -7,7 +7,7 @@
 -- Calls: session_of.   Tables: node_report, partition_head (upsert), session, partition (read).
 CREATE OR REPLACE FUNCTION holdfast.report(session_key uuid, stats jsonb, partition_ids int[],
                                            last_sequences bigint[], last_enqueued_ms bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

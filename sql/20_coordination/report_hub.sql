@@ -13,7 +13,7 @@
 -- Tables: hub (read), hub_log (upsert), partition, checkpoint (insert, update), cluster (update).
 CREATE OR REPLACE FUNCTION holdfast.report_hub(session_key uuid, leader_token bigint, hub text, endpoint text,
                                                created_ms bigint, partitions text[]) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

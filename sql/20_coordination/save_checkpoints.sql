@@ -23,7 +23,7 @@ DECLARE
     v_saved int[];
 BEGIN
     PERFORM session_of(session_key);
-    IF cardinality($2) IS NULL OR cardinality($2) <> ALL (ARRAY[cardinality($3), cardinality($4), cardinality($5), cardinality($6)])
+    IF (cardinality($2) = ALL (ARRAY[cardinality($3), cardinality($4), cardinality($5), cardinality($6)])) IS NOT TRUE
        OR array_position($2, NULL) IS NOT NULL OR array_position($3, NULL) IS NOT NULL
        OR array_position($4, NULL) IS NOT NULL OR array_position($5, NULL) IS NOT NULL
        OR (SELECT count(DISTINCT i.id) FROM unnest($2) AS i (id)) <> cardinality($2) THEN

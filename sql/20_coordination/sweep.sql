@@ -7,7 +7,7 @@
 -- Errors: HF002 the session has ended; HF004 on a lease connection.
 -- Calls: session_of, refuse_on_lease, sweep_dead, assigned_to.   Tables: none itself.
 CREATE OR REPLACE FUNCTION holdfast.sweep(session_key uuid) RETURNS SETOF holdfast.assigned
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     v_id constant int := session_of(session_key);

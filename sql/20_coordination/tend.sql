@@ -9,7 +9,7 @@
 --        call_off, plan_and_move, prune_history.
 -- Tables: housekeeping (update), cluster, partition, session (read).
 CREATE OR REPLACE FUNCTION holdfast.tend(session_key uuid, leader_token bigint) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     v_id      constant int := session_of(session_key);
@@ -46,9 +46,10 @@ BEGIN
 
     RETURN (
         SELECT greatest(10, least(1000, ceil(extract(epoch FROM least(
-                   c.rebalance_at,
-                   (SELECT min(p.move_deadline) FROM partition p WHERE p.move_deadline IS NOT NULL),
-                   CASE WHEN c.reserved_until > clock_timestamp() THEN c.reserved_until END)
+                   -- What is due and waits for the end of the reservations is not due before it.
+                   CASE WHEN c.rebalance_at > clock_timestamp() THEN c.rebalance_at END,
+                   CASE WHEN c.reserved_until > clock_timestamp() THEN c.reserved_until END,
+                   (SELECT min(p.move_deadline) FROM partition p WHERE p.move_deadline IS NOT NULL))
                - clock_timestamp()) * 1000)))::int
           FROM cluster c);
 END

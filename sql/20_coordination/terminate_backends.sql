@@ -6,8 +6,16 @@
 --             brings its open connections with it).
 -- Returns: number of backends that were told to end.   Calls: terminate_backend.   Tables: session (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.terminate_backends(session_ids int[], spare int[] DEFAULT '{}') RETURNS int
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_count int;
+BEGIN
+    IF cardinality(array_remove(session_ids, NULL)) = 0 THEN
+        RETURN 0;
+    END IF;
+    -- This transaction may have looked before it waited for its lock.
+    PERFORM pg_stat_clear_snapshot();
     WITH left_over AS MATERIALIZED (
         SELECT a.pid
           FROM session s
@@ -17,6 +25,8 @@ AS $$
          WHERE s.session_id = ANY (session_ids)
            AND a.pid <> pg_backend_pid()
            AND a.pid <> ALL (spare))
-    SELECT count(*) FILTER (WHERE terminate_backend(l.pid))::int FROM left_over l
+    SELECT count(*) FILTER (WHERE terminate_backend(l.pid)) INTO v_count FROM left_over l;
+    RETURN v_count;
+END
 $$;
 COMMENT ON FUNCTION holdfast.terminate_backends(int[], int[]) IS 'Internal: ends what is left of the backends of dead sessions';

@@ -1,0 +1,80 @@
+-- report_hub: registration, generations; the settings and wishes of administrators.
+BEGIN;
+SET search_path = tap, public;
+SELECT no_plan();
+\ir fixtures/members.sql
+SELECT pg_temp.member(1), pg_temp.member(2), holdfast.lock_cluster(), holdfast.open_terms(1) \gset _
+SELECT token AS leader FROM holdfast.leader \gset
+CREATE FUNCTION pg_temp.report(endpoint text, created bigint, partitions text[], hub text DEFAULT 'demo') RETURNS int LANGUAGE sql AS $$
+    SELECT holdfast.report_hub(pg_temp.key(1), (SELECT token FROM holdfast.leader), hub, endpoint, created, partitions) $$;
+
+SELECT is(pg_temp.report('e', 1, ARRAY['0', '1', '2']), 3, 'three partitions');
+SELECT is(pg_temp.shares(), 'n1:2 n2:1', 'assigned at once');
+SELECT is((SELECT count(*) FROM holdfast.checkpoint WHERE event_offset IS NULL AND token IS NOT NULL), 3::bigint,
+          'each has a checkpoint row without an offset');
+SELECT is(pg_temp.report('e', 1, ARRAY['0', '1', '2']), 0, 'idempotent');
+SELECT is(pg_temp.report('e', 1, ARRAY['0']), 0, 'a list that is shorter for once retires nothing');
+SELECT is((SELECT count(*) FROM holdfast.partitions WHERE state = 'owned'), 3::bigint, 'nothing');
+SELECT is(pg_temp.report('e', 1, ARRAY['0', '1', '2', '3', '3']), 1, 'a hub that grew');
+SELECT is(pg_temp.shares(), 'n1:2 n2:2', 'balanced');
+SELECT throws_ok($$SELECT pg_temp.report('e', 1, ARRAY['0'], 'nowhere')$$, '22023', 'Hub "nowhere" cannot be registered', 'unknown hub');
+SELECT throws_ok($$SELECT pg_temp.report('e', 1, ARRAY[]::text[])$$, '22023', NULL, 'no partitions');
+SELECT throws_ok($$SELECT pg_temp.report('', 1, ARRAY['0'])$$, '22023', NULL, 'no endpoint');
+SELECT throws_ok(format($$SELECT holdfast.report_hub(pg_temp.key(2), %s, 'demo', 'e', 1, ARRAY['0'])$$, :leader), 'HF006', NULL,
+                 'only the leader');
+
+-- ---- a new generation
+SELECT count(*) FROM (SELECT s.* FROM holdfast.partition p
+    CROSS JOIN LATERAL holdfast.save_checkpoints(pg_temp.key(p.owner_session_id), ARRAY[p.partition_id], ARRAY[p.token],
+                                                 ARRAY['500'], ARRAY[50::bigint], ARRAY[5::bigint]) s) x \gset _
+CREATE TEMP TABLE before AS SELECT * FROM holdfast.partition;
+SELECT is(pg_temp.report('e', 2, ARRAY['0', '1', '2']), 0, 'the hub was re-created');
+SELECT is((SELECT generation FROM holdfast.hub_log WHERE hub = 'demo'), 2, 'a new generation');
+SELECT is((SELECT count(*) FROM holdfast.checkpoint WHERE event_offset IS NULL AND generation = 2), 4::bigint, 'checkpoints begin anew');
+SELECT is((SELECT count(*) FROM holdfast.checkpoint_history WHERE event_offset = '500' AND generation = 1), 4::bigint, 'the old ones are kept');
+SELECT is((SELECT count(*) FROM holdfast.partitions WHERE state = 'retired' AND owner IS NULL), 1::bigint, 'what is gone is retired');
+SELECT is_empty($$SELECT 1 FROM before b JOIN holdfast.partition p USING (partition_id) WHERE p.retired_at IS NULL
+                    AND (p.owner_session_id <> b.owner_session_id OR p.token <= b.token)$$, 'owners stay, under fresh tokens');
+SELECT set_eq($$SELECT s.outcome FROM before b
+    CROSS JOIN LATERAL holdfast.save_checkpoints(pg_temp.key(b.owner_session_id), ARRAY[b.partition_id], ARRAY[b.token],
+                                                 ARRAY['600'], ARRAY[60::bigint], ARRAY[6::bigint]) s$$,
+              ARRAY['stale_token'], 'nothing of the old log is saved any more');
+SELECT is((SELECT s.outcome FROM holdfast.partition p
+    CROSS JOIN LATERAL holdfast.save_checkpoints(pg_temp.key(p.owner_session_id), ARRAY[p.partition_id], ARRAY[p.token],
+                                                 ARRAY['1'], ARRAY[1::bigint], ARRAY[1::bigint]) s
+            WHERE p.owner_session_id IS NOT NULL LIMIT 1), 'saved', 'sequence numbers begin anew');
+SELECT is(pg_temp.report('f', 2, ARRAY['0', '1', '2', '3']), 1, 'another endpoint is another log; the retired one is back');
+SELECT is((SELECT count(*) FROM holdfast.partitions WHERE state = 'owned' AND generation = 3), 4::bigint, 'all in the new generation');
+SELECT is(pg_temp.errors(), 0::bigint, 'nothing is amiss');
+
+-- ---- administrators
+SELECT throws_ok($$SELECT holdfast.drain_node('nobody')$$, '22023', 'There is no node "nobody"', 'unknown node');
+SELECT throws_ok($$SELECT holdfast.undrain_node(NULL)$$, '22023', NULL, 'null node');
+SELECT throws_ok($$SELECT holdfast.set_capacity('n1', -1)$$, '22023', 'Capacity -1 is out of range', 'capacity');
+SELECT throws_ok($$SELECT holdfast.move_partition('demo', '9', 'n1')$$, '22023', NULL, 'unknown partition');
+SELECT throws_ok($$SELECT holdfast.move_partition('demo', '0', 'nobody')$$, '22023', NULL, 'to an unknown node');
+SELECT pg_temp.member(3), holdfast.end_sessions(ARRAY[3], 'left') \gset _
+SELECT throws_ok($$SELECT holdfast.move_partition('demo', '0', 'n3')$$, '22023', 'Node "n3" is not live', 'to one that is not live');
+SELECT node AS taker FROM holdfast.nodes WHERE node IN ('n1', 'n2')
+   AND node <> (SELECT owner FROM holdfast.partitions WHERE partition = '0' AND hub = 'demo') \gset
+SELECT holdfast.move_partition('demo', '0', :'taker'), holdfast.plan_and_move() \gset _
+SELECT is((SELECT next_owner FROM holdfast.partitions WHERE partition = '0' AND hub = 'demo'), :'taker', 'asked for');
+SELECT pg_temp.release_all() \gset _
+SELECT is((SELECT owner FROM holdfast.partitions WHERE partition = '0' AND hub = 'demo'), :'taker', 'done');
+SELECT is(pg_temp.shares(), 'n1:2 n2:2', 'another one came back in exchange');
+SELECT is_empty('SELECT * FROM holdfast.move_wish', 'wishes are carried out once');
+SELECT throws_ok($$SELECT holdfast.set_setting('colour', '1')$$, '22023', 'There is no setting "colour"', 'unknown setting');
+SELECT throws_ok($$SELECT holdfast.set_setting('ttl_ms', 'much')$$, '22023', NULL, 'not a number');
+SELECT throws_ok($$SELECT holdfast.set_setting('ttl_ms', '1')$$, '22023', NULL, 'out of range');
+SELECT throws_ok($$SELECT holdfast.set_setting('history_retention', '-1 day')$$, '22023', NULL, 'a span below nothing');
+SELECT throws_ok($$SELECT holdfast.set_setting('history_retention', NULL)$$, '22023', NULL, 'null');
+SELECT value AS config FROM holdfast.version WHERE what = 'config' \gset
+SELECT holdfast.set_setting('ttl_ms', '3000'), holdfast.set_setting('history_retention', '7 days') \gset _
+SELECT is(holdfast.setting_ms('ttl_ms'), 3000, 'set');
+SELECT is((SELECT value FROM holdfast.version WHERE what = 'config'), (:config + 2)::bigint, 'nodes are told');
+SELECT holdfast.set_setting('ttl_ms', '3000') \gset _
+SELECT is((SELECT value FROM holdfast.version WHERE what = 'config'), (:config + 2)::bigint, 'the same again tells nobody');
+SELECT throws_ok($$SELECT holdfast.bump('colour')$$, '22023', NULL, 'no such version');
+
+SELECT * FROM finish();
+ROLLBACK;
