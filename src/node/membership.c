@@ -371,9 +371,16 @@ static void on_schema(void *ctx, int version, const char *digest, const struct e
     }
     struct error why;
     if (migrate_known(m->config.schema_version, m->config.schema_digest, version,
-                      digest != NULL ? digest : "", &why))
+                      digest != NULL ? digest : "", &why)) {
         step(m, SESSION_SCHEMA_KNOWN, NULL);
-    else
+        return;
+    }
+    /* A node that has been in the cluster stays in it while a rolling upgrade migrates the
+     * database: signatures never change in place, and join states the protocol's version. */
+    if (m->key[0] != '\0') {
+        log_failure(m->log, LOG_WARNING, "the schema was migrated under this node", &why, NULL);
+        step(m, SESSION_SCHEMA_KNOWN, NULL);
+    } else
         step(m, SESSION_SCHEMA_UNKNOWN, &why);
 }
 
