@@ -1,5 +1,8 @@
 """join: who may, what it refuses, what it adopts."""
 
+import threading
+import time
+
 import psycopg2
 import pytest
 
@@ -119,3 +122,68 @@ def test_a_dead_join_leaves_no_row(cluster):
     b = cluster.join("b")
     assert b.poll()[3] == 1
     assert cluster.admin.rows("SELECT node FROM session WHERE ended_at IS NULL") == [("b",)]
+
+
+def later(call):
+    box = {}
+
+    def run():
+        try:
+            box["value"] = call()
+        except psycopg2.Error as error:
+            box["error"] = error.pgcode
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, box
+
+
+def test_waits_for_a_name_whose_holder_is_dying(cluster):
+    a = cluster.join("a", ttl_ms=60000)
+    second = cluster.node("a", ttl_ms=5000)
+    thread, box = later(second.join)
+    time.sleep(0.3)
+    assert not box
+    cluster.admin.rows("SELECT pg_terminate_backend(%s)", a.lease.pid)
+    thread.join(5)
+    assert "value" in box and second.poll()[4]
+
+
+def test_two_joins_of_one_name_at_once(cluster):
+    blocker = psycopg2.connect(cluster.dsn)
+    blocker.cursor().execute("SELECT FROM holdfast.cluster FOR UPDATE")
+    nodes = [cluster.node("a", ttl_ms=60000) for _ in range(2)]
+    tries = [later(node.join) for node in nodes]
+    time.sleep(0.3)
+    blocker.rollback()
+    blocker.close()
+    for thread, _ in tries:
+        thread.join(5)
+    assert sorted("value" if "value" in box else box["error"] for _, box in tries) == ["HF001", "value"]
+    assert cluster.admin.one("SELECT count(*) FROM session WHERE ended_at IS NULL") == 1
+
+
+def test_many_joins_at_once(cluster):
+    nodes = [cluster.node(f"n{i}", ttl_ms=60000) for i in range(12)]
+    tries = [later(node.join) for node in nodes]
+    for thread, box in tries:
+        thread.join(10)
+        assert "value" in box
+    assert len({node.id for node in nodes}) == 12
+    assert cluster.admin.one("SELECT count(*) FROM term") == 1
+    cluster.report(next(node for node in nodes if node.poll()[4]), partitions=24)
+    assert set(cluster.counts().values()) == {2}
+    assert cluster.errors() == []
+
+
+def test_checkpoints_stay_hot(cluster):
+    a = cluster.join("a", ttl_ms=60000)
+    cluster.report(a, partitions=50)
+    grants = [(p, t) for p, (t, _) in a.assignment().items()]
+    before = cluster.admin.row("SELECT pg_relation_size('checkpoint'), pg_relation_size('checkpoint_pkey')")
+    for sequence in range(1, 201):
+        saved = a.call("save_checkpoints", [p for p, _ in grants], [t for _, t in grants],
+                       [str(sequence)] * 50, [sequence] * 50, [sequence] * 50)
+        assert {outcome for _, outcome in saved} == {"saved"}
+    after = cluster.admin.row("SELECT pg_relation_size('checkpoint'), pg_relation_size('checkpoint_pkey')")
+    assert after[1] == before[1], "the index has not grown: updates were HOT"
+    assert after[0] <= before[0] + 8 * 8192
