@@ -1,4 +1,7 @@
+#include "admin/http.h"
+#include "admin/node_metrics.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "bin/commands.h"
 #include "bin/options.h"
 #include "node/node.h"
@@ -20,6 +23,9 @@ struct process {
     struct evdns_base *dns;
     struct event *signals[SIGNALS];
     struct node *node;
+    struct metrics *metrics;
+    struct node_metrics *node_metrics;
+    struct admin_http *http;
     int schema_version;
     char schema_digest[65];
     bool stopping;
@@ -98,9 +104,46 @@ static void start(struct process *process)
         node_start(process->base, process->dns, &config, process->log, on_finished, process);
 }
 
+static bool is_ready(void *ctx, struct buffer *why)
+{
+    const struct process *process = ctx;
+    return node_ready(process->node, why);
+}
+
+static void before_scrape(void *ctx)
+{
+    const struct process *process = ctx;
+    node_metrics_update(process->node_metrics, process->node);
+}
+
+static void show_status(void *ctx, struct buffer *html)
+{
+    const struct process *process = ctx;
+    node_status_page(process->node, html);
+}
+
+static bool start_http(struct process *process, struct error *err)
+{
+    const struct options *options = &process->options;
+    struct admin_http_handlers handlers = {
+        .ctx = process, .ready = is_ready, .before_scrape = before_scrape, .status = show_status};
+    process->metrics = metrics_create();
+    process->node_metrics = node_metrics_create(process->metrics);
+    process->http = admin_http_start(process->base, options->http_address,
+                                     (uint16_t)options->http_port, process->metrics, handlers, err);
+    if (process->http == NULL)
+        return false;
+    log_info(process->log, "listening", F_TEXT("address", options->http_address),
+             F_NUMBER("port", admin_http_port(process->http)));
+    return true;
+}
+
 static void release(struct process *process)
 {
+    admin_http_stop(process->http);
     node_free(process->node);
+    node_metrics_free(process->node_metrics);
+    metrics_free(process->metrics);
     for (size_t i = 0; i < SIGNALS; i++)
         if (process->signals[i] != NULL)
             event_free(process->signals[i]);
@@ -138,8 +181,13 @@ int command_node(int argc, char **argv)
     } else {
         watch_signals(&process);
         start(&process);
-        (void)event_base_dispatch(process.base);
-        log_info(process.log, "stopped");
+        if (start_http(&process, &err)) {
+            (void)event_base_dispatch(process.base);
+            log_info(process.log, "stopped");
+        } else {
+            log_error(process.log, "could not start", &err);
+            status = EXIT_FAILED;
+        }
     }
     release(&process);
     return status;

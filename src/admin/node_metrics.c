@@ -1,0 +1,157 @@
+#include "admin/node_metrics.h"
+
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum source_kind { FROM_U64, FROM_I64_US, FROM_SIZE, FROM_BOOL, FROM_KIB };
+
+/* One row per metric: where its figure stands in the snapshot, and what it is called. */
+struct row {
+    const char *name, *help;
+    enum source_kind kind;
+    size_t at;
+};
+
+#define AT(member) offsetof(struct node_snapshot, member)
+
+static const struct row rows[] = {
+    {"holdfast_events_received_total", "Events taken from the partitions", FROM_U64,
+     AT(counts.events_received)},
+    {"holdfast_events_delivered_total", "Events whose every value ThingWorx has accepted", FROM_U64,
+     AT(counts.events_delivered)},
+    {"holdfast_values_delivered_total", "Values that ThingWorx has accepted", FROM_U64,
+     AT(counts.values_delivered)},
+    {"holdfast_dead_letters_total", "Events and values stored as dead letters", FROM_U64,
+     AT(counts.dead_letters)},
+    {"holdfast_replays_delivered_total", "Dead letters that were replayed and accepted", FROM_U64,
+     AT(counts.replays_delivered)},
+    {"holdfast_events_dropped_unsent_total",
+     "Events read and not sent when their partition was lost or in doubt; they are read again",
+     FROM_U64, AT(counts.dropped_unsent)},
+    {"holdfast_thingworx_requests_total", "Requests sent to ThingWorx", FROM_U64,
+     AT(counts.requests)},
+    {"holdfast_thingworx_requests_unaccepted_total",
+     "Requests that were not accepted: refused, or to be sent again", FROM_U64,
+     AT(counts.requests_retried)},
+    {"holdfast_checkpoints_saved_total", "Checkpoints stored in the database", FROM_U64,
+     AT(counts.checkpoints_saved)},
+    {"holdfast_checkpoints_refused_total", "Checkpoints that the database refused", FROM_U64,
+     AT(counts.checkpoints_refused)},
+    {"holdfast_grants_total", "Partitions granted to this node", FROM_U64, AT(counts.takeovers)},
+    {"holdfast_releases_total", "Partitions handed over in planned moves", FROM_U64,
+     AT(counts.releases)},
+    {"holdfast_readers_stolen_total", "Readers thrown out by a higher token", FROM_U64,
+     AT(counts.stolen)},
+    {"holdfast_wakeups_total", "Gaps in the loop that were longer than the margin of trust",
+     FROM_U64, AT(counts.wakeups)},
+    {"holdfast_partitions_owned", "Partitions that this node owns", FROM_SIZE, AT(partitions)},
+    {"holdfast_events_in_flight", "Events read and not yet completed", FROM_SIZE, AT(in_flight)},
+    {"holdfast_thingworx_requests_in_flight", "Requests on the wire", FROM_SIZE, AT(on_the_wire)},
+    {"holdfast_bindings_cached", "Devices whose Thing is known to this node", FROM_SIZE,
+     AT(bindings_cached)},
+    {"holdfast_events_waiting_for_binding", "Events of devices that are being looked up", FROM_SIZE,
+     AT(events_waiting)},
+    {"holdfast_dead_letters_waiting", "Dead letters that wait for the database", FROM_SIZE,
+     AT(letters_waiting)},
+    {"holdfast_leader", "Whether this node leads the cluster", FROM_BOOL, AT(leader)},
+    {"holdfast_lease_trusted", "Whether this node trusts its lease", FROM_BOOL, AT(trusted)},
+    {"holdfast_lease_remaining_trust_seconds", "How long the lease is trusted without an answer",
+     FROM_I64_US, AT(remaining_trust_us)},
+    {"holdfast_lease_ping_seconds", "Round trip of the last ping of the lease", FROM_I64_US,
+     AT(ping_us)},
+    {"holdfast_loop_stall_seconds_max", "Longest stall of the event loop since the start",
+     FROM_I64_US, AT(stall_max_us)},
+    {"process_cpu_seconds_total", "CPU time of the process, user and system", FROM_I64_US,
+     AT(cpu_us)},
+    {"process_resident_memory_bytes", "Resident memory of the process", FROM_KIB, AT(rss_kib)},
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+struct node_metrics {
+    struct metric *metrics[ROWS];
+};
+
+static bool is_counter(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 6 && strcmp(name + n - 6, "_total") == 0;
+}
+
+struct node_metrics *node_metrics_create(struct metrics *registry)
+{
+    struct node_metrics *m = xcalloc(1, sizeof *m);
+    for (size_t i = 0; i < ROWS; i++)
+        m->metrics[i] = is_counter(rows[i].name)
+                            ? metric_counter(registry, rows[i].name, rows[i].help, NULL)
+                            : metric_gauge(registry, rows[i].name, rows[i].help, NULL);
+    return m;
+}
+
+void node_metrics_free(struct node_metrics *m)
+{
+    free(m);
+}
+
+static double figure(const struct node_snapshot *snapshot, const struct row *row)
+{
+    const void *at = (const char *)snapshot + row->at;
+    switch (row->kind) {
+    case FROM_U64:
+        return (double)*(const uint64_t *)at;
+    case FROM_I64_US:
+        return (double)*(const int64_t *)at / 1e6;
+    case FROM_SIZE:
+        return (double)*(const size_t *)at;
+    case FROM_BOOL:
+        return *(const bool *)at ? 1 : 0;
+    case FROM_KIB:
+        return (double)*(const long *)at * 1024;
+    }
+    return 0;
+}
+
+void node_metrics_update(struct node_metrics *m, const struct node *node)
+{
+    struct node_snapshot snapshot;
+    node_snapshot(node, &snapshot);
+    for (size_t i = 0; i < ROWS; i++)
+        metric_set(m->metrics[i], figure(&snapshot, &rows[i]));
+}
+
+static void line(struct buffer *html, const char *what, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void line(struct buffer *html, const char *what, const char *format, ...)
+{
+    char value[256];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(value, sizeof value, format, arguments);
+    va_end(arguments);
+    (void)buffer_printf(html, "<tr><th align=\"left\">%s</th><td>%s</td></tr>\n", what, value);
+}
+
+void node_status_page(const struct node *node, struct buffer *html)
+{
+    struct node_snapshot s;
+    node_snapshot(node, &s);
+    (void)buffer_append_text(html, "<table>\n");
+    line(html, "session", "%d, %s", s.session_id, s.session_state);
+    line(html, "role", "%s", s.leader ? "leader" : "follower");
+    line(html, "lease trusted for", "%lld ms", (long long)(s.remaining_trust_us / 1000));
+    line(html, "partitions", "%zu", s.partitions);
+    line(html, "events delivered", "%llu, %lld a second",
+         (unsigned long long)s.counts.events_delivered, (long long)s.events_per_second);
+    line(html, "in flight", "%zu events, %zu requests", s.in_flight, s.on_the_wire);
+    line(html, "waiting", "%zu events for a binding, %zu dead letters for the database",
+         s.events_waiting, s.letters_waiting);
+    line(html, "longest stall of the loop", "%lld ms", (long long)(s.stall_max_us / 1000));
+    line(html, "resident memory", "%ld KiB", s.rss_kib);
+    (void)buffer_append_text(html, "</table>\n");
+}

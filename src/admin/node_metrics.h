@@ -1,0 +1,16 @@
+#pragma once
+#include "base/buffer.h"
+#include "base/metrics.h"
+#include "node/node.h"
+
+/* What a node shows of itself: metrics for Prometheus and a plain page for people. */
+struct node_metrics;
+
+/* Registers the node's metrics. Free with node_metrics_free, before the registry. */
+struct node_metrics *node_metrics_create(struct metrics *registry);
+void node_metrics_free(struct node_metrics *m);
+/* Takes the figures of the node into the registry; call it before each scrape. */
+void node_metrics_update(struct node_metrics *m, const struct node *node);
+
+/* The body of the status page. */
+void node_status_page(const struct node *node, struct buffer *html);
