@@ -216,8 +216,8 @@ static int64_t utc_text_ms(struct slice text)
                slice_equal((struct slice){p, (size_t)(end - p)}, SLICE_LITERAL("+00:00"));
     if (!utc)
         return 0;
-    return ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute) * 60000 + second * 1000 +
-           ms;
+    int64_t minutes = (days_since_1970(year, month, day) * 24 + hour) * 60 + minute;
+    return (minutes * 60 + second) * 1000 + ms;
 }
 
 static void creation_time(struct slice value, struct source_message *out)

@@ -147,7 +147,8 @@ static void serve(struct connection *c)
 {
     bool more = false;
     dispatch(c);
-    if (!c->blocked && clock_now_us() >= c->hub->stall_till)
+    bool pump = !c->blocked && clock_now_us() >= c->hub->stall_till;
+    if (pump)
         more = readers_pump(c);
     bool ok = flush(c);
     dispatch(c);
@@ -156,7 +157,7 @@ static void serve(struct connection *c)
         release(c);
         return;
     }
-    if (more && !c->blocked)
+    if ((more || (pump && readers_released(c))) && !c->blocked)
         connection_schedule(c);
 }
 

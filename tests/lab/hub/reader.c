@@ -296,3 +296,14 @@ bool readers_pump(struct connection *c)
     }
     return sent >= TURN_BYTES;
 }
+
+bool readers_released(const struct connection *c)
+{
+    const struct reader *r;
+    DL_FOREACH2(c->readers, r, turn_next)
+    {
+        if (r->held && pn_session_outgoing_bytes(pn_link_session(r->link)) == 0)
+            return true;
+    }
+    return false;
+}

@@ -40,3 +40,7 @@ bool reader_allowed(const struct reader *reader);
 /* Sends what the readers of a connection may have, in turns, up to a bound. True if some could
  * go on at once. */
 bool readers_pump(struct connection *connection);
+
+/* Whether a write has emptied the queue of a reader that the last pump passed over for it: nobody
+ * else would wake the connection for it. */
+bool readers_released(const struct connection *connection);
