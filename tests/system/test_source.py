@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import queue
+import random
 import subprocess
 import threading
 import time
@@ -401,3 +402,52 @@ def test_a_burst_on_every_partition_arrives_in_order(hub, drive):
             _, partition, sequence = line.split(" ", 3)[:3]
             assert int(sequence) == seen[partition] + 1
             seen[partition] = int(sequence)
+
+
+def test_readers_come_and_go_under_load(hub, drive):
+    """Whatever the order of events: each reader ends once, and nothing is delivered after that."""
+    chance = random.Random(7)
+    source = drive("--window", str(64 << 10)).up()
+    hub.ask("/generate", {"devices": 50, "rate": 20000})
+    last = {str(partition): "earliest" for partition in range(4)}
+    reading = {}  # partition -> wanted, stopping
+    state = {"up": True, "token": 0}
+
+    def hear(line):
+        word = line.split(" ")
+        if word[0] == "message":
+            assert reading[word[1]] != "stopping"
+            last[word[1]] = f"after:{word[3]}"
+        elif word[0] == "ended":
+            del reading[word[1]]
+        elif word[0] in ("up", "down"):
+            state["up"] = word[0] == "up"
+            assert state["up"] or not reading
+
+    def stop(partition):
+        source.say(f"stop {partition}")
+        source.say("counters")  # what it said before it heard us has come once this is answered
+        while not (line := source.next()).startswith("counters"):
+            hear(line)
+        if partition in reading:
+            reading[partition] = "stopping"
+
+    deadline = time.monotonic() + 6
+    while time.monotonic() < deadline:
+        while not source.lines.empty():
+            hear(source.lines.get())
+        for partition, position in last.items():
+            if partition not in reading and state["up"] and chance.random() < 0.5:
+                state["token"] += 1
+                source.say(f"read {partition} {state['token']} {position} 2000")
+                reading[partition] = "wanted"
+            elif reading.get(partition) == "wanted" and chance.random() < 0.05:
+                source.say(f"{chance.choice(['hold', 'release', 'credit'])} {partition} 2000")
+        if chance.random() < 0.05 and reading:
+            stop(chance.choice(list(reading)))
+        if chance.random() < 0.01:
+            hub.fault(kind=chance.choice(["drop_connections", "detach"]), partition="1",
+                      condition="amqp:link:detach-forced")
+        time.sleep(0.005)
+    counters = source.counters()
+    assert counters["messages"] > 5000 and counters["failures"] > 0
