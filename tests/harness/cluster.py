@@ -23,8 +23,9 @@ class Cluster:
     """Started by start(); ended with this process (see harness.process)."""
 
     def __init__(self, run, *, nodes=3, partitions=8, devices=200, properties=8, postgres=None,
-                 database="holdfast", stay=False):
+                 database="holdfast", node_arguments=(), stay=False):
         self.run = run
+        self.node_arguments = list(node_arguments)
         self.devices = devices
         self.properties = properties
         self.database = database
@@ -39,11 +40,9 @@ class Cluster:
 
     # --- life ---
 
-    def start(self, settings=None, things=None):
+    def start(self, things=None):
         """Everything up to and with the nodes; the hub is still silent."""
         self.prepare(things)
-        for name, value in (settings or {}).items():
-            self.query("SELECT holdfast.set_setting(%s, %s)", (name, str(value)))
         self.configure()
         for name in self.names:
             self.add_node(name, wait=False)
@@ -79,8 +78,8 @@ class Cluster:
                    user="admin")
 
     def add_node(self, name, wait=True, arguments=()):
-        node = Node(self.run, name, self.postgres.dsn("node", self.database), arguments,
-                    stay=self.stay)
+        node = Node(self.run, name, self.postgres.dsn("node", self.database),
+                    [*self.node_arguments, *arguments], stay=self.stay)
         self.nodes[name] = node
         return node.start(wait)
 

@@ -8,7 +8,7 @@ from harness import place, process
 from harness.cluster import Cluster
 from harness.postgres import Postgres
 
-LOG_LINES = 25
+LOG_LINES = 12
 
 
 @pytest.fixture(scope="session")
@@ -34,12 +34,12 @@ def make_cluster(request, run, postgres):
     """make_cluster(nodes=3, ...) starts a cluster in a database of its own."""
     made = []
 
-    def make(settings=None, things=None, started=True, **options):
+    def make(things=None, started=True, **options):
         name = f"{request.node.name.translate(str.maketrans('[]-', '___'))}_{len(made)}"
         cluster = Cluster(run.part(name), postgres=postgres, database=name, **options)
         made.append(cluster)
         if started:
-            cluster.start(settings, things)
+            cluster.start(things)
         return cluster
 
     yield make

@@ -48,7 +48,7 @@ def test_sigkill(make_cluster, who):
 
 def test_a_frozen_node_forwards_nothing_before_its_grants_are_confirmed(make_cluster):
     ttl = 2.0
-    cluster = make_cluster(settings={"ttl_ms": int(ttl * 1000)})
+    cluster = make_cluster(node_arguments=["--ttl-ms", int(ttl * 1000)])
     steady(cluster)
     victim = cluster.leader()
     orphans = cluster.partitions_of(victim)
