@@ -93,6 +93,26 @@ SELECT ok(holdfast.plan_is_due(), 'until it ends');
 SELECT is(holdfast.place_free(), 4, 'then they are placed');
 SELECT is(pg_temp.shares(), 'n3:6 n4:6', 'balanced');
 
+-- ---- the successor inherits, also what the balance would give to another
+SELECT pg_temp.member(5) \gset _
+SELECT holdfast.begin_moves(array_agg(partition_id), array_agg(5), 'test') FROM holdfast.partition WHERE owner_session_id = 4 \gset _
+SELECT holdfast.end_sessions(ARRAY[4], 'died'), holdfast.place_free() \gset _
+SELECT is(pg_temp.shares(), 'n3:6 n5:6', 'all that was on its way arrives');
+SELECT is((SELECT count(*) FROM holdfast.partition WHERE state = 'releasing'), 0::bigint, 'nothing is on its way any more');
+SELECT pg_temp.member(16) \gset _
+SELECT holdfast.begin_moves(array_agg(partition_id), array_agg(16), 'test') FROM holdfast.partition WHERE owner_session_id = 5 \gset _
+SELECT holdfast.end_sessions(ARRAY[3, 5], 'died') \gset _
+SELECT is((SELECT count(*) FROM holdfast.partition WHERE owner_session_id = 16), 6::bigint, 'before anything is placed');
+SELECT holdfast.place_free() \gset _
+SELECT is(pg_temp.shares(), 'n16:12', 'and the rest after it');
+
+-- ---- twelve by five: the two odd ones go where they save a move, then to the oldest
+SELECT count(pg_temp.member(i)) FROM generate_series(7, 10) i \gset _
+SELECT is((SELECT quota FROM holdfast.quotas() WHERE session_id = 16), 3::bigint, 'the youngest has them and keeps one');
+SELECT is(holdfast.plan_and_move(), 9, 'so nine move, not ten');
+SELECT pg_temp.release_all() \gset _
+SELECT is(pg_temp.shares(), 'n7:3 n8:2 n9:2 n10:2 n16:3', 'and all are balanced');
+
 -- ---- disabled hubs
 SELECT holdfast.set_hub('other', 'demo', 'other-hub', 'holdfast', enabled => false) \gset _
 SELECT holdfast.plan_and_move(), pg_temp.release_all() \gset _
