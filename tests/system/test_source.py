@@ -9,7 +9,9 @@ import os
 import pathlib
 import queue
 import random
+import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -376,6 +378,45 @@ def test_a_hub_that_falls_silent_is_left(hub, drive):
     assert "silent" in source.expect("down")
     hub.process.send_signal(18)
     source.up()
+
+
+IMPATIENT_PEER = """
+import sys
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+
+
+class Peer(MessagingHandler):
+    def on_start(self, event):
+        event.container.listen("127.0.0.1:" + sys.argv[1])
+        print("listening", flush=True)
+
+    def on_connection_bound(self, event):
+        event.transport.idle_timeout = 1.0
+
+
+Container(Peer()).run()
+"""
+
+
+def test_a_peer_that_wants_to_hear_of_us_does(tmp_path):
+    """It ends the connection after a second of silence, and nothing is to be said."""
+    pytest.importorskip("proton")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (tmp_path / "peer.py").write_text(IMPATIENT_PEER)
+    with subprocess.Popen([sys.executable, tmp_path / "peer.py", str(port)],
+                          stdout=subprocess.PIPE, text=True) as peer:
+        try:
+            assert peer.stdout.readline() == "listening\n"
+            source = Source(f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=a;"
+                            "SharedAccessKey=b;EntityPath=c;UseDevelopmentEmulator=true")
+            assert source.silent(4) == []
+            assert source.counters()["failures"] == 0
+            source.quit()
+        finally:
+            peer.terminate()
 
 
 @pytest.mark.parametrize("connection, why", [

@@ -119,11 +119,18 @@ static struct wire_link *listener(pn_event_t *event)
     return session ? pn_session_get_context(session) : NULL;
 }
 
+static void tick_now(struct wire *wire)
+{
+    static const struct timeval now = {0, 0};
+    (void)evtimer_add(wire->tick, &now);
+}
+
 static void dispatch(struct wire *wire, pn_event_t *event)
 {
     pn_event_type_t type = pn_event_type(event);
     switch (type) {
     case PN_CONNECTION_REMOTE_OPEN:
+        tick_now(wire); /* only now is the peer's idle time-out known */
         wire->handlers.opened(wire->handlers.ctx);
         break;
     case PN_CONNECTION_REMOTE_CLOSE:
@@ -291,8 +298,7 @@ static void on_dialed(void *ctx, int fd, const struct error *why)
     wire->writable = event_new(wire->base, fd, EV_WRITE, on_socket, wire);
     pn_connection_open(wire->driver.connection);
     (void)event_add(wire->readable, NULL);
-    static const struct timeval now = {0, 0};
-    (void)evtimer_add(wire->tick, &now);
+    tick_now(wire);
 }
 
 struct wire *wire_open(struct event_base *base, struct evdns_base *dns,
