@@ -2,6 +2,11 @@
 
 #include <stddef.h>
 
+#define RETRY_HINT "look at ThingWorx and the load balancer before it; delivery goes on by itself"
+#define SUSPECT_HINT                                                                               \
+    "see the answer's text, and whether the Thing and its properties exist with fitting base "     \
+    "types"
+
 static const struct answer_rule transport_rule = {
     0, 0, ANSWER_RETRY, "ThingWorx did not answer",
     "check the address, the network and whether ThingWorx runs; delivery goes on by itself"};
@@ -26,15 +31,16 @@ static const struct answer_rule rules[] = {
      "look for a proxy that changes Accept or Content-Type"},
     {407, 407, ANSWER_CONFIGURATION, "a proxy asks for its own password",
      "let the connector reach ThingWorx without that proxy"},
-    {408, 408, ANSWER_RETRY, "ThingWorx gave up waiting for the request", ""},
-    {413, 413, ANSWER_TOO_LARGE, "the request is too large for ThingWorx or a proxy", ""},
-    {421, 421, ANSWER_RETRY, "the request reached a server that is not responsible", ""},
-    {425, 425, ANSWER_RETRY, "ThingWorx is not ready to take the request", ""},
-    {429, 429, ANSWER_THROTTLED, "ThingWorx asks the connector to send less", ""},
-    {400, 499, ANSWER_SUSPECT, "ThingWorx refuses the request", ""},
-    {500, 500, ANSWER_SUSPECT, "ThingWorx failed to carry out the request", ""},
-    {501, 501, ANSWER_SUSPECT, "ThingWorx does not know the service", ""},
-    {502, 599, ANSWER_RETRY, "ThingWorx is not available", ""},
+    {408, 408, ANSWER_RETRY, "ThingWorx gave up waiting for the request", RETRY_HINT},
+    {413, 413, ANSWER_TOO_LARGE, "the request is too large for ThingWorx or a proxy",
+     "raise what ThingWorx or the proxy lets through, if single rows are too large"},
+    {421, 421, ANSWER_RETRY, "the request reached a server that is not responsible", RETRY_HINT},
+    {425, 425, ANSWER_RETRY, "ThingWorx is not ready to take the request", RETRY_HINT},
+    {429, 429, ANSWER_THROTTLED, "ThingWorx asks the connector to send less", RETRY_HINT},
+    {400, 499, ANSWER_SUSPECT, "ThingWorx refuses the request", SUSPECT_HINT},
+    {500, 500, ANSWER_SUSPECT, "ThingWorx failed to carry out the request", SUSPECT_HINT},
+    {501, 501, ANSWER_SUSPECT, "ThingWorx does not know the service", SUSPECT_HINT},
+    {502, 599, ANSWER_RETRY, "ThingWorx is not available", RETRY_HINT},
 };
 
 /* Nothing that HTTP knows: treated as a server that is broken for now. */

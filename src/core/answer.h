@@ -20,7 +20,7 @@ struct answer_rule {
     int low, high;
     enum answer_class class;
     const char *meaning; /* what happened, for the operator */
-    const char *hint;    /* what to do about it; "" if nothing */
+    const char *hint;    /* what to do about it; "" if accepted */
 };
 
 /* The rule for one answer. `transport_failed`: no complete answer came (refused, reset, timed
