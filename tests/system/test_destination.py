@@ -16,6 +16,9 @@ def test_503_for_a_while(make_cluster):
     cluster.thingworx.fault(kind="status", status=503, seconds=3)
     wait_until(lambda: cluster.thingworx.state()["refused"].get("503", 0) > 0, 10,
                "requests are refused")
+    emitted = cluster.hub.state()["emitted"]
+    wait_until(lambda: cluster.hub.state()["emitted"] >= emitted + 3 * RATE, 30,
+               "events are sent meanwhile")
     settle(cluster, duplicates=0)
     end(cluster)
 
