@@ -25,7 +25,7 @@ ALLOWED["bin"] = set(ALLOWED)
 LIBRARIES = {
     "libpq-fe.h": {"pg", "store"},
     "libpq/": {"pg", "store"},
-    "curl/": {"thingworx"},
+    "curl/": {"thingworx", "bin"},  # bin/ starts the library for the whole process
     "proton/": {"source"},
     "event2/": {"pg", "source", "thingworx", "store", "node", "admin", "bin"},
 }
