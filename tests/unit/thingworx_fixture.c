@@ -89,7 +89,7 @@ void server_start(struct server *server, struct event_base *base, int port)
     struct evhttp_bound_socket *bound =
         evhttp_bind_socket_with_handle(server->http, "127.0.0.1", (ev_uint16_t)port);
     assert_non_null(bound);
-    struct sockaddr_in at;
+    struct sockaddr_in at = {0};
     socklen_t n = sizeof(at);
     assert_int_equal(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&at, &n), 0);
     server->port = ntohs(at.sin_port);
