@@ -126,6 +126,7 @@ class Cluster:
         self.admin.rows("SET search_path = holdfast, public")
         self.admin.rows(f"TRUNCATE {TABLES} CASCADE")
         self.admin.rows("UPDATE lease SET session_id = NULL, token = NULL, free_since = '-infinity'")
+        self.admin.rows("SELECT setval('token', 1, false)")
         self.admin.rows("UPDATE cluster SET rebalance_at = NULL, reserved_until = '-infinity',"
                         " planned_config = 0, planned_wishes = 0")
         self.admin.rows("UPDATE setting SET value = v.value FROM (VALUES ('rebalance_delay_ms', '0'),"

@@ -109,7 +109,7 @@ def test_own_key_replaces_a_session_that_is_still_live(cluster):
 
 
 def test_highest_token_lifts_the_sequence(cluster):
-    high = 2_000_000_000_000_000
+    high = int(time.time() * 1e6) + 10**12
     a = cluster.join("a", highest_token=high)
     assert a.leader_token > high
 
@@ -179,11 +179,10 @@ def test_checkpoints_stay_hot(cluster):
     a = cluster.join("a", ttl_ms=60000)
     cluster.report(a, partitions=50)
     grants = [(p, t) for p, (t, _) in a.assignment().items()]
-    before = cluster.admin.row("SELECT pg_relation_size('checkpoint'), pg_relation_size('checkpoint_pkey')")
     for sequence in range(1, 201):
         saved = a.call("save_checkpoints", [p for p, _ in grants], [t for _, t in grants],
                        [str(sequence)] * 50, [sequence] * 50, [sequence] * 50)
         assert {outcome for _, outcome in saved} == {"saved"}
-    after = cluster.admin.row("SELECT pg_relation_size('checkpoint'), pg_relation_size('checkpoint_pkey')")
-    assert after[1] == before[1], "the index has not grown: updates were HOT"
-    assert after[0] <= before[0] + 8 * 8192
+    # One page holds the fifty rows and their dead versions; ten thousand updates that were not HOT
+    # take more than thirty. A snapshot of somebody else's may keep a few.
+    assert cluster.admin.one("SELECT pg_relation_size('checkpoint') / 8192") <= 20

@@ -103,6 +103,7 @@ def test_release_of_a_stale_token_or_a_called_off_move(cluster):
     assert a.value("keep", partition, token, "a request hangs") is True
     assert a.value("release", partition, token) is False
     assert a.assignment()[partition] == (token, "owned")
+    cluster.admin.rows("UPDATE cluster SET rebalance_at = now()")
     a.tend()
     assert a.assignment()[partition] == (token, "owned"), "not asked again at once"
     assert cluster.counts() == {"a": 2}
