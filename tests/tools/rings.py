@@ -186,7 +186,7 @@ def lab(_options):
 
 
 def system(_options):
-    if not build("asan", "holdfast", "holdfast-lab"):
+    if not build("asan"):
         return one("build", 1)
     return pytest("tests/system")
 
