@@ -1,11 +1,20 @@
 -- destinations: ThingWorx clusters and the fleets that deliver to them; changed by set_destination
--- Tables: destination, fleet.
+-- Tables: destination, fleet, node_report, session.
 DROP VIEW IF EXISTS holdfast.destinations CASCADE;
 CREATE VIEW holdfast.destinations AS
 SELECT d.name, d.base_urls, d.app_key_secret, d.max_in_flight, d.request_timeout_ms, d.max_rows,
        d.max_bytes, d.linger_ms,
        ARRAY(SELECT f.name FROM holdfast.fleet f WHERE f.destination = d.name ORDER BY f.name)
            AS fleets,
-       d.updated_at
-  FROM holdfast.destination d;
+       CASE WHEN r.states IS NULL THEN 'unused'
+            WHEN r.states ? 'paused' THEN 'paused'
+            WHEN r.states ? 'unreachable' THEN 'unreachable' ELSE 'ok' END AS state,
+       r.by_node AS state_by_node, d.updated_at
+  FROM holdfast.destination d
+  LEFT JOIN LATERAL (SELECT jsonb_object_agg(x.node, x.stats -> 'destinations' ->> d.name) AS by_node,
+                            jsonb_agg(x.stats -> 'destinations' ->> d.name) AS states
+                       FROM holdfast.node_report x
+                       JOIN holdfast.session s ON s.session_id = x.session_id AND s.ended_at IS NULL
+                      WHERE x.stats -> 'destinations' ? d.name) AS r ON true;
 COMMENT ON VIEW holdfast.destinations IS 'ThingWorx clusters and the fleets that deliver to them; changed by set_destination';
+COMMENT ON COLUMN holdfast.destinations.state IS 'The worst that a live node reports: ok, unreachable, paused (a key or right is wrong: the data is kept); unused: no node has reported';

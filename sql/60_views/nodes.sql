@@ -14,7 +14,7 @@ SELECT n.name AS node,
        (r.stats ->> 'in_flight')::bigint AS in_flight,
        (r.stats ->> 'loop_stall_max_ms')::numeric AS loop_stall_max_ms,
        (r.stats ->> 'rss_kib')::bigint AS rss_kib,
-       r.stats ->> 'destination' AS destination,
+       r.stats -> 'destinations' AS destinations, r.stats -> 'hubs' AS hubs,
        clock_timestamp() - r.reported_at AS report_age,
        s.session_id, s.version, s.ttl_ms, s.client_addr, s.joined_at, s.ended_at,
        n.drained_at, n.first_joined, s.lease_pid, s.watch_pid, s.work_pid, r.stats
@@ -32,4 +32,6 @@ SELECT n.name AS node,
 COMMENT ON VIEW holdfast.nodes IS 'Every node that has ever joined, its present or last session, and what it says about itself';
 COMMENT ON COLUMN holdfast.nodes.state IS 'live, drained; or how its last session ended: left, died, replaced, restart';
 COMMENT ON COLUMN holdfast.nodes.quota IS 'Partitions that it should own';
+COMMENT ON COLUMN holdfast.nodes.destinations IS 'State of each destination as this node sees it: ok, paused or unreachable';
+COMMENT ON COLUMN holdfast.nodes.hubs IS 'State of each hub as this node sees it: up, or why not';
 COMMENT ON COLUMN holdfast.nodes.stats IS 'All that the node reports';

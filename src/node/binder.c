@@ -12,7 +12,12 @@
 #include <uthash.h>
 #include <utlist.h>
 
-enum { BATCH_MAX = 1000, RETRY_MS = 500, KEY_MAX = 1024 };
+enum {
+    BATCH_MAX = 1000,
+    RETRY_MS = 500,
+    KEY_MAX = 1024,
+    CACHE_MAX = 1000000 /* devices; a peer can make up names without end */
+};
 
 struct binding {
     UT_hash_handle hh;
@@ -64,6 +69,14 @@ static void forget_waiting(struct binder *b, struct binding *entry)
     }
 }
 
+static void entry_free(struct binder *b, struct binding *entry)
+{
+    HASH_DEL(b->all, entry);
+    b->cached--;
+    free((void *)(uintptr_t)entry->thing.thing.p);
+    free(entry);
+}
+
 void binder_free(struct binder *b)
 {
     if (b == NULL)
@@ -72,9 +85,7 @@ void binder_free(struct binder *b)
     HASH_ITER(hh, b->all, entry, next)
     {
         forget_waiting(b, entry);
-        HASH_DEL(b->all, entry);
-        free((void *)(uintptr_t)entry->thing.thing.p);
-        free(entry);
+        entry_free(b, entry);
     }
     free(b);
 }
@@ -94,9 +105,25 @@ static size_t write_key(char *to, const char *fleet, struct slice device, struct
     return fleet_n + device.n + module.n + 2;
 }
 
+/* Makes room by forgetting the oldest entry that nothing waits for; it is asked for again. */
+static void make_room(struct binder *b)
+{
+    struct binding *entry, *next;
+    if (b->cached < CACHE_MAX)
+        return;
+    HASH_ITER(hh, b->all, entry, next)
+    {
+        if (entry->waiting == NULL && !entry->listed && !entry->asked) {
+            entry_free(b, entry);
+            return;
+        }
+    }
+}
+
 static struct binding *create(struct binder *b, const char *key, size_t key_n, size_t fleet_n,
                               size_t device_n)
 {
+    make_room(b);
     struct binding *entry = xcalloc(1, sizeof *entry + key_n + 1);
     memcpy(entry->key, key, key_n);
     entry->key_n = key_n;

@@ -44,6 +44,7 @@ struct destination {
     struct delivery *idle, *busy;
     size_t idle_count;
     struct event *pump;
+    int64_t linger_us; /* how long the first row of a Thing waits for others */
     const char *state;
     int64_t latency_us;
     bool configured;
@@ -62,6 +63,16 @@ static const struct slice update_service = {"UpdatePropertyValues", 20};
 static void wake(struct destination *d)
 {
     event_active(d->pump, EV_TIMEOUT, 0);
+}
+
+/* New rows wait for others if the destination is told so; answers and retries never do. */
+static void wake_for_rows(struct destination *d)
+{
+    struct timeval t = {.tv_sec = d->linger_us / SECOND_US, .tv_usec = d->linger_us % SECOND_US};
+    if (d->linger_us == 0)
+        wake(d);
+    else if (!event_pending(d->pump, EV_TIMEOUT, NULL))
+        event_add(d->pump, &t);
 }
 
 static struct delivery *delivery_new(struct destination *d)
@@ -284,6 +295,7 @@ static void open_destination(struct destinations *all, const struct destination_
                               .name = xstrdup(config->name),
                               .app_key_secret = xstrdup(config->app_key_secret),
                               .limits = {config->max_rows, config->max_bytes},
+                              .linger_us = config->linger_ms * MS_US,
                               .state = "ok",
                               .configured = true};
     if (!open_client(d, config)) {
@@ -303,6 +315,7 @@ static void change_destination(struct destination *d, const struct destination_c
     d->app_key_secret = xstrdup(config->app_key_secret);
     d->limits = (struct lane_limits){config->max_rows, config->max_bytes};
     lanes_set_limits(d->lanes, &d->limits);
+    d->linger_us = config->linger_ms * MS_US;
     char *key = read_key(d);
     client_config(d, config, key, &settings);
     if (!thingworx_reconfigure(d->client, &settings, &err))
@@ -383,7 +396,7 @@ void destinations_tick(struct destinations *all, int64_t now_us)
             DL_DELETE(all->list, d);
             destination_free(d);
         } else if (lanes_counts(d->lanes).parcels > 0) {
-            wake(d);
+            wake_for_rows(d); /* a backstop: nothing may wait for ever */
         }
     }
 }
@@ -418,7 +431,7 @@ void destinations_reset(struct destinations *all)
 void destination_push(struct destination *d, const struct lane_key *key, struct parcel *parcel)
 {
     lanes_push_keyed(d->lanes, key, parcel);
-    wake(d);
+    wake_for_rows(d);
 }
 
 void destination_row_done(struct destination *d, struct parcel *parcel)

@@ -81,7 +81,7 @@ static void open_reader(struct grant *grant)
     if (tracker_newest(grant->tracker, &mark))
         after = mark.offset;
     grant->outstanding = tracker_room(grant->tracker);
-    grant->stopping = grant->overflowed = false;
+    grant->stopping = grant->overflowed = grant->held = false;
     grant->reader = hub_read(hub, grant->partition, grant->token, after, grant->outstanding, grant);
 }
 
@@ -186,6 +186,17 @@ void grant_step(struct grant *grant, enum ownership_event event, const struct er
     carry_out(grant, edge->actions, why);
 }
 
+/* Credit counts messages; what is already asked for may still be many bytes. While the tracker is
+ * full in bytes it stays in the reader's window, which is bounded. */
+static void hold_reader(struct grant *grant)
+{
+    bool full = tracker_bytes(grant->tracker) >= grant->byte_ceiling;
+    if (grant->reader == NULL || grant->stopping || grant->held == full)
+        return;
+    grant->held = full;
+    source_hold(grant->reader, full);
+}
+
 /* ---- from the reader ---------------------------------------------------------------------- */
 
 void grant_opened(struct grant *grant)
@@ -217,6 +228,7 @@ void grant_message(struct grant *grant, const struct source_message *message)
                                     message->enqueued_ms, message->wire_bytes);
     if (ticket != 0) {
         flow_message(node, grant, ticket, message);
+        hold_reader(grant);
         return;
     }
     struct tracker_mark newest;
@@ -273,6 +285,8 @@ void grant_top_up(struct grant *grant)
 void grant_complete(struct grant *grant, uint64_t ticket)
 {
     tracker_complete(grant->tracker, ticket);
+    if (grant->held)
+        hold_reader(grant);
     grant_top_up(grant);
 }
 

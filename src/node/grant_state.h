@@ -33,7 +33,9 @@ struct grant {
     int64_t last_sequence, last_enqueued_ms;
     bool stopping; /* the reader was asked to stop */
     bool overflowed;
-    bool parked; /* drained and saved, for a clean stop */
+    bool held;           /* the tracker is full in bytes: what was asked for stays in the window */
+    size_t byte_ceiling; /* of events in flight */
+    bool parked;         /* drained and saved, for a clean stop */
     bool assigned;
     struct grant *next, *prev;
 };

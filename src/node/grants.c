@@ -90,7 +90,8 @@ static void share_budget(struct grants *g)
     struct grant *grant;
     DL_FOREACH(g->list, grant)
     {
-        tracker_set_limits(grant->tracker, (uint32_t)events, BUDGET_BYTES / n);
+        grant->byte_ceiling = BUDGET_BYTES / n;
+        tracker_set_limits(grant->tracker, (uint32_t)events, grant->byte_ceiling);
     }
 }
 
@@ -106,6 +107,7 @@ static void create(struct grants *g, const struct store_assigned *row)
                             .token = row->token,
                             .state = OWNERSHIP_WAITING,
                             .tracker = tracker_create(WINDOW_MIN, BUDGET_BYTES),
+                            .byte_ceiling = BUDGET_BYTES,
                             .resume_offset =
                                 row->start_offset != NULL ? xstrdup(row->start_offset) : NULL,
                             .last_sequence = -1,

@@ -13,7 +13,7 @@ SELECT pg_temp.member(1), pg_temp.member(2), pg_temp.partitions('demo', 4), pg_t
 SELECT holdfast.lock_cluster(), holdfast.open_terms(1), holdfast.place_free() \gset _
 SELECT count(*) FROM (SELECT holdfast.save_checkpoints(pg_temp.key(p.owner_session_id), ARRAY[p.partition_id], ARRAY[p.token],
          ARRAY['100'], ARRAY[10::bigint], ARRAY[1000::bigint]) FROM holdfast.partition p) s \gset _
-SELECT count(holdfast.report(pg_temp.key(p.owner_session_id), '{"events_per_second": 2.5, "destination": "ok"}', ARRAY[p.partition_id],
+SELECT count(holdfast.report(pg_temp.key(p.owner_session_id), '{"events_per_second": 2.5, "destinations": {"twx": "ok"}, "hubs": {"demo": "up"}}', ARRAY[p.partition_id],
          ARRAY[15::bigint], ARRAY[4000::bigint])) FROM holdfast.partition p \gset _
 SELECT holdfast.drain_node('n2'), holdfast.end_sessions(ARRAY[]::int[], 'died') \gset _
 
@@ -21,7 +21,7 @@ SET ROLE holdfast_reader;
 SELECT is((SELECT concat_ws('|', live_nodes, leader, partitions, owned, releasing, without_owner, reserved, lag_events, events_per_second)
              FROM holdfast.status), '2|n1|5|5|0|0|0|25|5.0', 'status');
 SELECT cmp_ok((SELECT oldest_checkpoint_age FROM holdfast.status), '<', interval '1 minute', 'with the age of the oldest checkpoint');
-SELECT results_eq($$SELECT node COLLATE "default", state, leader, partitions, quota, destination FROM holdfast.nodes ORDER BY node$$,
+SELECT results_eq($$SELECT node COLLATE "default", state, leader, partitions, quota, destinations ->> 'twx' FROM holdfast.nodes ORDER BY node$$,
                   $$VALUES ('n1', 'live', true, 3::bigint, 5::bigint, 'ok'), ('n2', 'drained', false, 2, 0, 'ok')$$, 'nodes');
 SELECT results_eq($$SELECT from_node COLLATE "default", to_node COLLATE "default", state FROM holdfast.plan$$,
                   $$VALUES ('n2', 'n1', 'planned'), ('n2', 'n1', 'planned')$$, 'plan: before it is applied');

@@ -71,6 +71,10 @@ def write(tree, path, text):
     file.write_text(text)
 
 
+# Exit statuses: the answer to a check is no; something went wrong.
+NO, FAILED = 1, 3
+
+
 def start(database, tree, *options, **extra):
     dsn = psycopg2.extensions.make_dsn(SUPERUSER, dbname=database, **extra)
     return subprocess.Popen([HOLDFAST, "migrate", *options], stdout=subprocess.PIPE,
@@ -101,7 +105,7 @@ def applied(database):
 
 
 def test_applies_once_and_check_tells(database, tree):
-    output = migrate(database, tree, "--check", status=1)
+    output = migrate(database, tree, "--check", status=NO)
     assert "migrations/0001_things.sql" in output and "migrations/0002_names.sql" in output
     assert query(database, "SELECT to_regnamespace('holdfast')") == [(None,)], "a check writes nothing"
     migrate(database, tree)
@@ -141,14 +145,14 @@ def test_changed_migration_is_refused(database, tree):
     migrate(database, tree)
     write(tree, "migrations/0001_things.sql", "CREATE TABLE holdfast.thing (id bigint);\n")
     for options in ([], ["--check"]):
-        output = migrate(database, tree, *options, status=1)
+        output = migrate(database, tree, *options, status=NO if options else FAILED)
         assert "migrations/0001_things.sql was changed" in output and "new migration" in output
 
 
 def test_renamed_migration_is_refused(database, tree):
     migrate(database, tree)
     (tree / "migrations/0002_names.sql").rename(tree / "migrations/0002_other.sql")
-    assert "was changed" in migrate(database, tree, status=1)
+    assert "was changed" in migrate(database, tree, status=FAILED)
 
 
 def test_newer_database_is_refused(database, tree):
@@ -157,7 +161,7 @@ def test_newer_database_is_refused(database, tree):
     (tree / "migrations/0003_newer.sql").unlink()
     write(tree, "sql/10_functions/half.sql", HALF.replace("21", "1"))
     for options in ([], ["--check"]):
-        output = migrate(database, tree, *options, status=1)
+        output = migrate(database, tree, *options, status=NO if options else FAILED)
         assert "migration 3" in output and "does not know" in output and "newer" in output
     assert query(database, "SELECT holdfast.answer()") == [(42,)], "nothing is applied then"
 
@@ -165,14 +169,14 @@ def test_newer_database_is_refused(database, tree):
 def test_sql_is_applied_again_when_it_differs(database, tree):
     migrate(database, tree)
     write(tree, "sql/10_functions/half.sql", HALF.replace("21", "4"))
-    assert "sql/10_functions/half.sql" in migrate(database, tree, "--check", status=1)
+    assert "sql/10_functions/half.sql" in migrate(database, tree, "--check", status=NO)
     migrate(database, tree)
     assert query(database, "SELECT holdfast.answer()") == [(8,)]
     write(tree, "sql/10_functions/third.sql", HALF.replace("half", "third"))
-    migrate(database, tree, "--check", status=1)
+    migrate(database, tree, "--check", status=NO)
     migrate(database, tree)
     (tree / "sql/10_functions/third.sql").unlink()
-    assert "removed" in migrate(database, tree, "--check", status=1)
+    assert "removed" in migrate(database, tree, "--check", status=NO)
     migrate(database, tree)
     migrate(database, tree, "--check")
     assert len(applied(database)[1]) == 3
@@ -196,7 +200,7 @@ def test_broken_sql_leaves_everything_as_it_was(database, tree, text, line):
     before = query(database, "SELECT * FROM holdfast.schema_object")
     write(tree, "sql/10_functions/half.sql", HALF.replace("21", "1"))
     write(tree, "sql/30_more/broken.sql", text)
-    output = migrate(database, tree, status=1)
+    output = migrate(database, tree, status=FAILED)
     assert f"sql/30_more/broken.sql:{line}:" in output, output
     assert query(database, "SELECT holdfast.answer()") == [(42,)]
     assert query(database, "SELECT * FROM holdfast.schema_object") == before
@@ -204,7 +208,7 @@ def test_broken_sql_leaves_everything_as_it_was(database, tree, text, line):
 
 def test_broken_migration_leaves_the_ones_before_it(database, tree):
     write(tree, "migrations/0003_broken.sql", "CREATE TABLE holdfast.made ();\nSELECT 1/0;\n")
-    output = migrate(database, tree, status=1)
+    output = migrate(database, tree, status=FAILED)
     assert "migrations/0003_broken.sql" in output and "division by zero" in output
     assert query(database, "SELECT to_regclass('holdfast.made')") == [(None,)]
     assert applied(database) == ([1, 2], None)
@@ -215,32 +219,32 @@ def test_broken_migration_leaves_the_ones_before_it(database, tree):
 
 def test_transaction_statements_are_refused(database, tree):
     write(tree, "sql/30_more/commits.sql", "SELECT 1;\nCOMMIT;\n")
-    output = migrate(database, tree, status=1)
+    output = migrate(database, tree, status=FAILED)
     assert "sql/30_more/commits.sql" in output and "ends the transaction" in output
 
 
 @pytest.mark.parametrize("name", ["0004_gap.sql", "0002_twice.sql", "5_short.sql", "0003.sql", "0000_nought.sql"])
 def test_bad_numbers_are_refused(database, tree, name):
     write(tree, "migrations/" + name, "SELECT 1;\n")
-    output = migrate(database, tree, status=1)
+    output = migrate(database, tree, status=FAILED)
     assert name in output or "gap" in output
     assert query(database, "SELECT to_regnamespace('holdfast')") == [(None,)]
 
 
 def test_missing_folder_is_refused(database, tmp_path):
-    assert "HOLDFAST_SQL_DIR" in migrate(database, tmp_path, status=1)
+    assert "HOLDFAST_SQL_DIR" in migrate(database, tmp_path, status=FAILED)
 
 
 def test_who_is_no_owner_is_refused(database, tree):
     query(database, "DO $$ BEGIN CREATE ROLE migrate_stranger LOGIN PASSWORD 'pw';"
                     " EXCEPTION WHEN duplicate_object THEN NULL; END $$")
-    output = migrate(database, tree, status=1, user="migrate_stranger", password="pw")
+    output = migrate(database, tree, status=FAILED, user="migrate_stranger", password="pw")
     assert "not a member of holdfast_owner" in output and "server/roles.sql" in output
     assert "pw" not in output.replace("password", "")
 
 
 def test_no_server(database, tree):
-    output = migrate(database, tree, status=1, host="127.0.0.1", port=1, password="hunter2")
+    output = migrate(database, tree, status=FAILED, host="127.0.0.1", port=1, password="hunter2")
     assert "cannot connect" in output and "hunter2" not in output
 
 
@@ -251,7 +255,7 @@ def test_a_table_lock_does_not_hang_it_for_ever(database, tree):
     other.autocommit = False
     with other.cursor() as cursor:
         cursor.execute("LOCK TABLE holdfast.thing IN ACCESS SHARE MODE")
-        output = migrate(database, tree, status=1)
+        output = migrate(database, tree, status=FAILED)
     other.close()
     assert "lock timeout" in output and "pg_locks" in output
     migrate(database, tree)
