@@ -119,6 +119,8 @@ static struct grant_call *call_new(const struct grant *grant, enum ownership_eve
     return call;
 }
 
+/* "No" may mean that the grant is lost or that the move was called off meanwhile: only the next
+ * assignment tells which. */
 static void ask_database(struct grant *grant, unsigned actions, const struct error *why)
 {
     struct node_parts *node = grant->node;
@@ -131,16 +133,16 @@ static void ask_database(struct grant *grant, unsigned actions, const struct err
     if (actions & OWNERSHIP_DO_RELEASE) {
         node->counts.releases++;
         store_release(work, key, grant->partition_id, grant->token, on_call,
-                      call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_REVOKED));
+                      call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_UNANSWERED));
     }
     if (actions & OWNERSHIP_DO_KEEP)
         store_keep(work, key, grant->partition_id, grant->token,
                    "not drained before the deadline of the move", on_call,
-                   call_new(grant, OWNERSHIP_KEPT, OWNERSHIP_REVOKED));
+                   call_new(grant, OWNERSHIP_KEPT, OWNERSHIP_UNANSWERED));
     if (actions & OWNERSHIP_DO_DECLINE)
         store_decline(work, key, grant->partition_id, grant->token,
                       why != NULL ? why->message : "not readable from this node", on_call,
-                      call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_REVOKED));
+                      call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_UNANSWERED));
 }
 
 static void carry_out(struct grant *grant, unsigned actions, const struct error *why)

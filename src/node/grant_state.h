@@ -29,7 +29,8 @@ struct grant {
     unsigned attempts;
     int64_t openable_at_us;   /* back-off */
     int64_t move_deadline_us; /* 0: none */
-    int64_t doubted_us;       /* since when the database is asked */
+    int64_t created_us;
+    int64_t doubted_us; /* since when the database is asked */
     int64_t last_sequence, last_enqueued_ms;
     bool stopping; /* the reader was asked to stop */
     bool overflowed;

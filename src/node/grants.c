@@ -21,10 +21,11 @@ enum {
     ENDED_KEPT = 64
 };
 
-/* A grant that ended, so that a late answer of the database cannot bring it back to life. */
+/* A grant that ended, so that an answer of the database that was asked for before cannot bring it
+ * back to life. */
 struct ended {
     int partition_id;
-    int64_t token;
+    int64_t token, at_us;
 };
 
 struct grants {
@@ -112,6 +113,7 @@ static void create(struct grants *g, const struct store_assigned *row)
                                 row->start_offset != NULL ? xstrdup(row->start_offset) : NULL,
                             .last_sequence = -1,
                             .last_enqueued_ms = -1,
+                            .created_us = clock_now_us(),
                             .assigned = true};
     DL_APPEND(g->list, grant);
     g->count++;
@@ -125,7 +127,7 @@ void grants_retire(struct grants *g, struct grant *grant)
 {
     DL_DELETE(g->list, grant);
     g->count--;
-    g->ended[g->ended_at] = (struct ended){grant->partition_id, grant->token};
+    g->ended[g->ended_at] = (struct ended){grant->partition_id, grant->token, clock_now_us()};
     g->ended_at = (g->ended_at + 1) % ENDED_KEPT;
     if (grant->reader == NULL)
         grant_free(grant);
@@ -139,10 +141,11 @@ void grants_bury(struct grants *g, struct grant *grant)
     grant_free(grant);
 }
 
-static bool has_ended(const struct grants *g, const struct store_assigned *row)
+static bool ended_since(const struct grants *g, const struct store_assigned *row, int64_t asked_us)
 {
     for (size_t i = 0; i < ENDED_KEPT; i++)
-        if (g->ended[i].partition_id == row->partition_id && g->ended[i].token >= row->token)
+        if (g->ended[i].partition_id == row->partition_id && g->ended[i].token >= row->token &&
+            g->ended[i].at_us >= asked_us)
             return true;
     return false;
 }
@@ -168,6 +171,9 @@ static void compare(struct grants *g, struct grant *grant, const struct store_as
 void grants_assign(struct grants *g, const struct store_assigned *rows, size_t count)
 {
     struct grant *grant, *next;
+    /* Two connections bring assignments, so one may be older than what is known already. */
+    int64_t asked_us = membership_asked_us(g->node->membership);
+    bool outdated = false;
     DL_FOREACH(g->list, grant)
     {
         grant->assigned = false;
@@ -176,12 +182,16 @@ void grants_assign(struct grants *g, const struct store_assigned *rows, size_t c
         grant = grants_find(g, rows[i].partition_id, rows[i].token);
         if (grant != NULL)
             grant->assigned = true;
-        else if (!has_ended(g, &rows[i]) && !g->node->stopping)
+        else if (ended_since(g, &rows[i], asked_us))
+            outdated = true;
+        else if (!g->node->stopping)
             create(g, &rows[i]);
     }
     DL_FOREACH_SAFE(g->list, grant, next)
     {
-        if (!grant->assigned)
+        if (!grant->assigned && grant->created_us >= asked_us)
+            outdated = true;
+        else if (!grant->assigned)
             grant_step(grant, OWNERSHIP_REVOKED, NULL);
     }
     for (size_t i = 0; i < count; i++) {
@@ -190,6 +200,8 @@ void grants_assign(struct grants *g, const struct store_assigned *rows, size_t c
             compare(g, grant, &rows[i]);
     }
     share_budget(g);
+    if (outdated)
+        membership_refresh(g->node->membership);
     grants_tick(g, clock_now_us());
 }
 
