@@ -67,6 +67,7 @@ class Demo:
         self.cluster = None
         self.victim = None
         self.orphans = []
+        self.ends_at_kill = {}
         self.killed_at = None
         self.leader_ms = None
 
@@ -114,6 +115,7 @@ class Demo:
         self.victim = leader if self.options.kill == "leader" else next(
             name for name in sorted(self.cluster.nodes) if name != leader)
         self.orphans = self.cluster.partitions_of(self.victim)
+        self.ends_at_kill = self.cluster.hub.ends()
         node = self.cluster.nodes[self.victim]
         self.screen.say(f"kill -9 {self.victim} ({self.options.kill}, pid {node.pid}, "
                         f"partitions {', '.join(self.orphans)})")
@@ -168,8 +170,12 @@ class Demo:
             since_us = int(self.killed_at * 1e6)
             taken = self.cluster.check(since_us=since_us, not_sender=self.victim)
             first = taken["first_accepted_us"]
-            if self.orphans and all(first.get(partition) for partition in self.orphans):
-                latest = max(first[partition] for partition in self.orphans)
+            # A partition that no device writes to has nothing to deliver.
+            ends = self.cluster.hub.ends()
+            orphans = [partition for partition in self.orphans
+                       if ends.get(partition, -1) > self.ends_at_kill.get(partition, -1)]
+            if orphans and all(first.get(partition) for partition in orphans):
+                latest = max(first[partition] for partition in orphans)
                 partitions_ms = round((latest - since_us) / 1000)
         counts = {key: found[key] for key in
                   ("emitted", "delivered", "lost", "duplicates", "out_of_order")}
