@@ -1,0 +1,217 @@
+#!/usr/bin/python3
+"""Writes the tables of docs/ that repeat what stands in the code: states, options, metrics, SQL.
+
+A page marks the place:
+
+    <!-- table: session -->
+    ...
+    <!-- end -->
+
+usage: tables.py          rewrites every marked block
+       tables.py --check  changes nothing; names the pages that are stale, exit status 1
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.S)
+STRING = r'"(?:[^"\\]|\\.)*"'
+STRINGS = rf"{STRING}(?:\s*{STRING})*"
+
+
+class Stale(Exception):
+    """The code does not look as this script expects it."""
+
+
+# --- reading C ----------------------------------------------------------------------------------
+
+def preprocessed(path):
+    """The text of one of our C files with its macros expanded and its includes left out."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    text = re.sub(r"^\s*#\s*(include|pragma)\b.*$", "", text, flags=re.M)
+    done = subprocess.run(["cc", "-E", "-P", "-x", "c", "-"], input=text, capture_output=True,
+                          text=True, check=True, cwd=ROOT)
+    return done.stdout
+
+
+def initializer(path, pattern):
+    """What stands between the braces of the array whose declaration matches."""
+    text = preprocessed(path)
+    start = re.search(pattern + r"\s*\[[^\]]*\]\s*=\s*\{", text)
+    if not start:
+        raise Stale(f"{path} has no table {pattern}")
+    depth, end, quoted = 1, start.end(), False
+    while depth:
+        char = text[end]
+        if char == '"' and text[end - 1] != "\\":
+            quoted = not quoted
+        elif not quoted:
+            depth += {"{": 1, "}": -1}.get(char, 0)
+        end += 1
+    return text[start.end():end - 1]
+
+
+def rows(path, pattern, fields):
+    """The rows of a table of structs, each as its fields; as many as there are braces."""
+    body = initializer(path, pattern)
+    row = re.compile(r"\{\s*" + r"\s*,\s*".join(fields) + r"\s*,?\s*\}", re.S)
+    found = row.findall(body)
+    outer = len(re.findall(r"\{", re.sub(STRING, "", body)))
+    if not found or len(found) != outer:
+        raise Stale(f"{path}: {len(found)} of {outer} rows of {pattern} are readable")
+    return found
+
+
+def joined(text):
+    """The value of adjacent string constants; "" for NULL."""
+    parts = re.findall(STRING, text)
+    return "".join(part[1:-1] for part in parts).replace('\\"', '"').replace("\\\\", "\\")
+
+
+def name_of(symbol, prefix):
+    return symbol.removeprefix(prefix).lower().replace("_", " ")
+
+
+# --- writing Markdown ---------------------------------------------------------------------------
+
+def table(head, lines):
+    cells = [head, ["---"] * len(head), *lines]
+    return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n"
+                   for line in cells).replace("| --- ", "|---").replace("|--- |", "|---|")
+
+
+def states(path, kind):
+    """Edges of a table of states; those that differ only in where they start stand together."""
+    prefix = kind.upper() + "_"
+    grouped = {}
+    for start, event, to, actions, sentence in rows(
+            path, rf"struct {kind}_edge edges",
+            [rf"({prefix}\w+)"] * 3 + [rf"([()|\s\w]+?)", rf"({STRINGS})"]):
+        done = [name_of(action, prefix + "DO_") for action in re.findall(r"\w+", actions)]
+        rest = (name_of(event, prefix), name_of(to, prefix),
+                ", ".join(action for action in done if action != "nothing"), joined(sentence))
+        grouped.setdefault(rest, []).append(name_of(start, prefix))
+    return table(["in state", "on event", "to state", "the node does", "and says"],
+                 [[", ".join(starts), *rest] for rest, starts in grouped.items()])
+
+
+def answers():
+    lines = []
+    for low, high, answer, meaning, hint in rows(
+            "src/core/answer.c", r"struct answer_rule rules",
+            [r"(\d+)", r"(\d+)", r"ANSWER_(\w+)", rf"({STRINGS})", rf"({STRINGS})"]):
+        lines.append([low if low == high else f"{low}-{high}", name_of(answer, ""),
+                      joined(meaning), joined(hint)])
+    return table(["status", "class", "meaning", "what to do"], lines)
+
+
+def options():
+    lines = []
+    for option, environment, _kind, _at, default, _least, _most, commands, text in rows(
+            "src/bin/options.c", r"struct option_row table",
+            [rf"({STRING})", rf"({STRING}|NULL|\(\(void \*\)0\))", r"(\w+)", r"([^{},]+,[^{},]+\))",
+             rf"({STRING}|NULL|\(\(void \*\)0\))", r"(\d+)", r"(\d+)", rf"({STRINGS})",
+             rf"({STRINGS})"]):
+        variable = joined(environment)
+        lines.append([f"`--{joined(option)}`", f"`{variable}`" if variable else "",
+                      joined(default), joined(commands), joined(text)])
+    return table(["option", "environment", "default", "subcommands", "meaning"], lines)
+
+
+def metrics():
+    lines = []
+    for name, text, _kind, _at in rows(
+            "src/admin/node_metrics.c", r"struct row rows",
+            [rf"({STRING})", rf"({STRINGS})", r"(\w+)", r"([^{}]+?\))"]):
+        counter = joined(name).endswith("_total")
+        lines.append([f"`{joined(name)}`", "counter" if counter else "gauge", joined(text)])
+    return table(["metric", "kind", "meaning"], lines)
+
+
+# --- reading SQL --------------------------------------------------------------------------------
+
+def sql_files():
+    return [path.read_text(encoding="utf-8") for path in sorted((ROOT / "sql").rglob("*.sql"))]
+
+
+def comments(kind):
+    """{name: comment} of every view or function."""
+    pattern = rf"COMMENT ON {kind} holdfast\.(\w+)(?:\([^)]*\))?\s+IS\s+'((?:[^']|'')*)'"
+    return {name: text.replace("''", "'") for source in sql_files()
+            for name, text in re.findall(pattern, source)}
+
+
+def views():
+    return table(["view", "what it shows"],
+                 [[f"`{name}`", text] for name, text in sorted(comments("VIEW").items())])
+
+
+def signatures():
+    """{name: arguments with their defaults, on one line}"""
+    found = {}
+    for source in sql_files():
+        for name, arguments in re.findall(
+                r"CREATE OR REPLACE FUNCTION holdfast\.(\w+)\((.*?)\)\s*(?:RETURNS|LANGUAGE)",
+                source, re.S):
+            found[name] = " ".join(arguments.split())
+    return found
+
+
+def functions(role):
+    granted = re.search(rf"{role}_functions constant text\[\] := ARRAY\[(.*?)\];",
+                        (ROOT / "sql/90_grants.sql").read_text(encoding="utf-8"), re.S)
+    if not granted:
+        raise Stale(f"sql/90_grants.sql does not list {role}_functions")
+    text, arguments = comments("FUNCTION"), signatures()
+    names = re.findall(r"'(\w+)'", granted.group(1))
+    return table(["function", "what it does"],
+                 [[f"`{name}({arguments[name]})`", text[name]] for name in sorted(names)])
+
+
+TABLES = {
+    "session": lambda: states("src/core/session.c", "session"),
+    "ownership": lambda: states("src/core/ownership.c", "ownership"),
+    "answers": answers,
+    "options": options,
+    "metrics": metrics,
+    "views": views,
+    "admin-functions": lambda: functions("admin"),
+    "node-functions": lambda: functions("node"),
+}
+
+
+def main():
+    check = sys.argv[1:] == ["--check"]
+    if sys.argv[1:] and not check:
+        sys.exit(__doc__)
+    unused, stale = set(TABLES), []
+    for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
+        old = page.read_text(encoding="utf-8")
+
+        def renew(match):
+            unused.discard(match.group(2))
+            if match.group(2) not in TABLES:
+                raise Stale(f"there is no table {match.group(2)}")
+            return match.group(1) + TABLES[match.group(2)]() + match.group(4)
+
+        try:
+            new = BLOCK.sub(renew, old)
+        except Stale as error:
+            sys.exit(f"{page.relative_to(ROOT)}: {error}")
+        if new == old:
+            continue
+        stale.append(page.relative_to(ROOT))
+        if not check:
+            page.write_text(new, encoding="utf-8")
+    for page in stale:
+        print(f"{page}: {'stale: run tests/tools/tables.py' if check else 'rewritten'}")
+    for name in sorted(unused):
+        print(f"docs/: no page has the table {name}")
+    sys.exit(1 if unused or (check and stale) else 0)
+
+
+if __name__ == "__main__":
+    main()
