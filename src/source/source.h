@@ -84,6 +84,7 @@ struct source_position {
 struct source_config {
     const char *name;              /* of the hub, for logs */
     const char *connection_string; /* a secret: never logged, never echoed */
+    const char *ca_file;           /* whom to trust by TLS (PEM); NULL: the system's authorities */
     const char *consumer_group;
     const char *node;         /* told to the peer as the name of the receiver */
     size_t window_bytes;      /* ceiling of what is received but not yet taken, per reader */

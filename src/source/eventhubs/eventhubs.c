@@ -9,6 +9,7 @@
 #include "source/eventhubs/limits.h"
 #include "source/eventhubs/management.h"
 #include "source/eventhubs/reader.h"
+#include "source/eventhubs/tls.h"
 #include "source/eventhubs/tokens.h"
 #include "source/eventhubs/wire.h"
 
@@ -27,6 +28,7 @@ struct eventhubs {
     struct event_base *loop;
     struct evdns_base *dns;
     struct connection_string identity;
+    struct tls_trust *trust; /* NULL: plain TCP */
     struct reader_host host;
     char *name;
     char *group;
@@ -210,6 +212,7 @@ static void on_connect(evutil_socket_t fd, short what, void *ctx)
     struct wire_config config = {
         .host = hub->identity.host,
         .container = hub->container,
+        .trust = hub->trust,
         .port = hub->identity.port,
         .max_frame = frame < EVENTHUBS_FRAME_LEAST  ? EVENTHUBS_FRAME_LEAST
                      : frame > EVENTHUBS_FRAME_MOST ? EVENTHUBS_FRAME_MOST
@@ -229,7 +232,7 @@ static void check_setup(struct eventhubs *hub, int64_t now_us)
     struct error why;
     error_set(&why, "the hub at %s does not get ready", hub->identity.host);
     error_detail(&why, "Connected, but %s did not come within %d s.",
-                 hub->session == NULL ? "the opening of AMQP"
+                 hub->session == NULL ? "TLS or the opening of AMQP"
                  : hub->management    ? "its metadata or the tokens of its partitions"
                                       : "the first token",
                  (int)(EVENTHUBS_SETUP_US / SECOND_US));
@@ -305,6 +308,7 @@ static void hub_close(struct source *source)
     tokens_free(hub->tokens);
     forget_partitions(hub);
     connection_string_free(&hub->identity);
+    tls_trust_free(hub->trust);
     event_free(hub->connect);
     event_free(hub->tick);
     event_free(hub->soon);
@@ -324,15 +328,8 @@ static const struct source_kind kind = {
     .close = hub_close,
 };
 
-static bool check_config(const struct source_config *config, const struct connection_string *id,
-                         struct error *err)
+static bool check_config(const struct source_config *config, struct error *err)
 {
-    if (!id->plain) {
-        error_set(err, "connection string: only local endpoints can be read so far");
-        error_detail(err, "%s:%u would need TLS, which this version does not speak.", id->host,
-                     id->port);
-        return error_hint(err, "For a local endpoint, add ;UseDevelopmentEmulator=true to it.");
-    }
     if (config->consumer_group == NULL || *config->consumer_group == '\0') {
         error_set(err, "the consumer group of the hub is empty");
         return error_hint(err, "Set one of its own for this cluster, or $Default.");
@@ -364,7 +361,9 @@ struct source *eventhubs_open(struct event_base *base, struct evdns_base *dns,
     struct connection_string identity;
     if (!connection_string_parse(config->connection_string, &identity, err))
         return NULL;
-    if (!check_config(config, &identity, err)) {
+    struct tls_trust *trust = NULL;
+    if (!check_config(config, err) ||
+        (!identity.plain && (trust = tls_trust_open(config->ca_file, err)) == NULL)) {
         connection_string_free(&identity);
         return NULL;
     }
@@ -373,6 +372,7 @@ struct source *eventhubs_open(struct event_base *base, struct evdns_base *dns,
     hub->loop = base;
     hub->dns = dns;
     hub->identity = identity;
+    hub->trust = trust;
     hub->name = xstrdup(config->name);
     hub->group = xstrdup(config->consumer_group);
     hub->node = xstrdup(config->node);

@@ -7,6 +7,7 @@
 #include "source/eventhubs/dial.h"
 #include "source/eventhubs/limits.h"
 #include "source/eventhubs/sasl_anonymous.h"
+#include "source/eventhubs/tls.h"
 
 #include <proton/condition.h>
 #include <proton/connection.h>
@@ -31,7 +32,12 @@ struct wire {
     struct wire_handlers handlers;
     struct event_base *base;
     struct dial *dial; /* while connecting */
-    char *place;       /* host:port, for messages */
+    char *host;
+    char *place; /* host:port, for messages */
+    struct tls_trust *trust;
+    struct tls *tls;  /* NULL: plain TCP */
+    bool handshaking; /* nothing of AMQP is said or heard yet */
+    bool unread;      /* TLS may hold bytes that no socket event tells of */
     pn_connection_driver_t driver;
     int fd;
     struct event *readable;
@@ -177,16 +183,20 @@ static bool receive(struct wire *wire)
     pn_rwbytes_t to = pn_connection_driver_read_buffer_sized(&wire->driver, EVENTHUBS_READ_BYTES);
     if (to.size == 0)
         return false;
-    ssize_t n = recv(wire->fd, to.start, to.size, 0);
+    ssize_t n = wire->tls ? tls_receive(wire->tls, to.start, to.size)
+                          : recv(wire->fd, to.start, to.size, 0);
+    wire->unread = wire->tls != NULL && n > 0;
     if (n > 0) {
         pn_connection_driver_read_done(&wire->driver, (size_t)n);
-        return (size_t)n == to.size;
+        return wire->unread || (size_t)n == to.size;
     }
     /* All that was said before has been heard: events are dispatched before each read. */
     if (n == 0)
         fail_errno(wire, "closed by the peer", ECONNRESET);
     else if (errno != EAGAIN && errno != EINTR)
         fail_errno(wire, "read", errno);
+    else if (wire->tls != NULL && tls_wants_write(wire->tls))
+        (void)event_add(wire->writable, NULL);
     return false;
 }
 
@@ -212,9 +222,12 @@ static void send_output(struct wire *wire)
 {
     collect_output(wire);
     while (wire->out.n > 0) {
-        ssize_t n = send(wire->fd, wire->out.data, wire->out.n, MSG_NOSIGNAL);
-        if (n < 0) {
-            if (errno == EAGAIN || errno == EINTR)
+        ssize_t n = wire->tls ? tls_send(wire->tls, wire->out.data, wire->out.n)
+                              : send(wire->fd, wire->out.data, wire->out.n, MSG_NOSIGNAL);
+        if (n <= 0) {
+            if (n == 0)
+                fail_errno(wire, "closed by the peer", ECONNRESET);
+            else if (errno == EAGAIN || errno == EINTR)
                 (void)event_add(wire->writable, NULL);
             else
                 fail_errno(wire, "write", errno);
@@ -234,8 +247,35 @@ static void check_finished(struct wire *wire)
         fail_errno(wire, "read", ECONNRESET);
 }
 
+/* Goes on with the handshake; AMQP begins when it is done. */
+static void shake_hands(struct wire *wire)
+{
+    struct error why;
+    switch (tls_handshake(wire->tls, &why)) {
+    case TLS_READY:
+        wire->handshaking = false;
+        wire->unread = true; /* the peer may have spoken along with its last step */
+        pn_connection_open(wire->driver.connection);
+        break;
+    case TLS_WANTS_READ:
+        break;
+    case TLS_WANTS_WRITE:
+        (void)event_add(wire->writable, NULL);
+        break;
+    case TLS_UNTRUSTED:
+        wire_fail(wire, SOURCE_END_REFUSED, &why);
+        break;
+    case TLS_FAILED:
+        wire_fail(wire, SOURCE_END_LOST, &why);
+        break;
+    }
+}
+
 static void run_turn(struct wire *wire, bool readable)
 {
+    if (wire->handshaking && !wire->failed)
+        shake_hands(wire);
+    readable = (readable || wire->unread) && !wire->handshaking;
     wire->spent = 0;
     wire->turn_ends_us = clock_now_us() + EVENTHUBS_TURN_US;
     bool more = !dispatch_all(wire);
@@ -245,7 +285,7 @@ static void run_turn(struct wire *wire, bool readable)
     }
     if (!wire->failed)
         more = wire->handlers.turn(wire->handlers.ctx) || more;
-    if (wire->fd >= 0)
+    if (wire->fd >= 0 && !wire->handshaking)
         send_output(wire);
     if (!wire->failed && dispatch_all(wire))
         check_finished(wire);
@@ -253,14 +293,16 @@ static void run_turn(struct wire *wire, bool readable)
         wire->handlers.closed(wire->handlers.ctx, wire->end, &wire->why);
         return;
     }
-    if (more || pn_connection_driver_has_event(&wire->driver))
+    if (more || wire->unread || pn_connection_driver_has_event(&wire->driver))
         wire_wake(wire);
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
-    run_turn(ctx, (what & EV_READ) != 0);
+    struct wire *wire = ctx;
+    /* TLS may have waited to write before it could read. */
+    run_turn(wire, (what & EV_READ) != 0 || wire->tls != NULL);
 }
 
 static void on_soon(evutil_socket_t fd, short what, void *ctx)
@@ -296,8 +338,12 @@ static void on_dialed(void *ctx, int fd, const struct error *why)
     wire->fd = fd;
     wire->readable = event_new(wire->base, fd, EV_READ | EV_PERSIST, on_socket, wire);
     wire->writable = event_new(wire->base, fd, EV_WRITE, on_socket, wire);
-    pn_connection_open(wire->driver.connection);
     (void)event_add(wire->readable, NULL);
+    wire->handshaking = wire->trust != NULL;
+    if (wire->handshaking)
+        wire->tls = tls_open(wire->trust, fd, wire->host);
+    else
+        pn_connection_open(wire->driver.connection);
     tick_now(wire);
 }
 
@@ -308,6 +354,8 @@ struct wire *wire_open(struct event_base *base, struct evdns_base *dns,
     wire->handlers = handlers;
     wire->base = base;
     wire->fd = -1;
+    wire->trust = config->trust;
+    wire->host = xstrdup(config->host);
     wire->place = xasprintf("%s:%u", config->host, config->port);
     buffer_init(&wire->raw, OUTPUT_BYTES);
     buffer_init(&wire->out, OUTPUT_BYTES);
@@ -333,10 +381,13 @@ static void free_event(struct event *event)
 
 void wire_free(struct wire *wire)
 {
-    if (wire->fd >= 0 && !wire->failed) {
+    if (wire->fd >= 0 && !wire->failed && !wire->handshaking) {
         pn_connection_close(wire->driver.connection);
         send_output(wire);
+        if (wire->tls != NULL)
+            tls_goodbye(wire->tls);
     }
+    tls_free(wire->tls);
     dial_free(wire->dial);
     free_event(wire->readable);
     free_event(wire->writable);
@@ -347,6 +398,7 @@ void wire_free(struct wire *wire)
     pn_connection_driver_destroy(&wire->driver);
     buffer_free(&wire->raw);
     buffer_free(&wire->out);
+    free(wire->host);
     free(wire->place);
     free(wire);
 }

@@ -8,11 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One AMQP connection: Proton's engine on a non-blocking socket on the loop. Resolves, connects,
- * reads straight into the engine's buffer, writes, keeps the idle time-outs of both sides, and
- * hands the engine's events on in turns that are bounded, so that the loop never stalls. */
+/* One AMQP connection: Proton's engine on a non-blocking socket on the loop, below TLS if wanted.
+ * Resolves, connects, reads straight into the engine's buffer, writes, keeps the idle time-outs of
+ * both sides, and hands the engine's events on in turns that are bounded, so that the loop never
+ * stalls. */
 
 struct wire;
+struct tls_trust;
 struct event_base;
 struct evdns_base;
 
@@ -22,8 +24,9 @@ struct wire_link {
 };
 
 struct wire_config {
-    const char *host;      /* borrowed for the call only, like the other texts */
-    const char *container; /* our name as an AMQP container */
+    const char *host;        /* borrowed for the call only, like the other texts */
+    const char *container;   /* our name as an AMQP container */
+    struct tls_trust *trust; /* borrowed for the life of the wire; NULL: plain TCP */
     uint16_t port;
     uint32_t max_frame;
     uint32_t idle_ms; /* silence of the peer that ends the connection */

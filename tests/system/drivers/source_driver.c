@@ -236,6 +236,7 @@ int main(int argc, char **argv)
     struct source_config config = {
         .name = "hub",
         .connection_string = getenv("SOURCE_CONNECTION"),
+        .ca_file = getenv("SOURCE_CA_FILE"),
         .consumer_group = "$Default",
         .node = node ? node : "driver",
         .window_bytes = (size_t)option(argc, argv, "--window", 1u << 20),
