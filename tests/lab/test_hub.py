@@ -3,187 +3,20 @@
 HOLDFAST_LAB names the binary. Run with pytest; needs python3-qpid-proton.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import time
 import urllib.error
-import urllib.parse
-import urllib.request
 
 import pytest
-from proton import (
-    Array,
-    ConnectionException,
-    Data,
-    Described,
-    Message,
-    ProtonException,
-    symbol,
-    ulong,
+from hub_client import (
+    KEY, LAB, Hub, Properties, Window, ask, put_token, read, reader, refused, sequences, source,
+    take, token, wait_until,
 )
-from proton.reactor import Filter, LinkOption
-from proton.utils import BlockingConnection, LinkDetached
-
-LAB = os.environ.get("HOLDFAST_LAB", "build/dev/tests/lab/holdfast-lab")
-KEY = "c2VjcmV0LW9mLXRoZS1sYWI="
-SELECTOR_CODE = ulong(0x0000468C00000004)
-
-
-class Hub:
-    """One process of the hub, and its control port."""
-
-    def __init__(self, *options):
-        self.process = subprocess.Popen(
-            [LAB, "hub", "--exit-with-parent", *options], stdout=subprocess.PIPE, text=True
-        )
-        ready, _, _ = select.select([self.process.stdout], [], [], 30)
-        assert ready, "the hub does not start"
-        ports = json.loads(self.process.stdout.readline())
-        self.port = ports["amqp_port"]
-        self.control = f"http://127.0.0.1:{ports['control_port']}"
-
-    def get(self, path):
-        with urllib.request.urlopen(self.control + path, timeout=30) as answer:
-            return answer.read().decode()
-
-    def post(self, path, **body):
-        request = urllib.request.Request(self.control + path, json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-
-    def state(self):
-        return json.loads(self.get("/state"))
-
-    def log(self, query=""):
-        return [line.split("\t") for line in self.get("/log" + query).splitlines()]
-
-    def fill(self, events, **more):
-        self.post("/generate", preload=True, events=events, **more)
-
-    def stop(self, how=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        status = self.process.wait(30)
-        self.process.stdout.close()
-        return status
-
-    def connect(self, **more):
-        url = f"127.0.0.1:{self.port}"
-        return BlockingConnection(url, timeout=10, allowed_mechs="ANONYMOUS", **more)
-
-
-@pytest.fixture
-def hub():
-    running = Hub()
-    yield running
-    assert running.stop() == 0
-
-
-@pytest.fixture
-def locked(tmp_path):
-    key = tmp_path / "key"
-    key.write_text(KEY + "\n")
-    running = Hub("--key-file", str(key))
-    yield running
-    assert running.stop() == 0
-
-
-class Position(Filter):
-    def __init__(self, expression):
-        name = symbol("apache.org:selector-filter:string")
-        super().__init__({name: Described(SELECTOR_CODE, expression)})
-
-
-class Properties(LinkOption):
-    def __init__(self, properties):
-        self.properties = properties
-
-    def apply(self, link):
-        link.properties = self.properties
-
-
-class Window(LinkOption):
-    """Few frames at a time for the session of a link."""
-
-    def apply(self, link):
-        link.session.incoming_capacity = 4 * 65536
-
-
-def source(partition, group="$Default", hub="telemetry"):
-    return f"{hub}/ConsumerGroups/{group}/Partitions/{partition}"
-
-
-def reader(connection, partition=0, at=None, epoch=None, credit=10, group="$Default", name=None):
-    options = [Position(f"amqp.annotation.x-opt-{at}")] if at else []
-    properties = {symbol("com.microsoft:receiver-name"): name or "reader"}
-    if epoch is not None:
-        properties[symbol("com.microsoft:epoch")] = epoch
-    options.append(Properties(properties))
-    name = f"{source(partition)}-{os.urandom(4).hex()}"
-    return connection.create_receiver(
-        source(partition, group), credit=credit, name=name, options=options
-    )
-
-
-def take(receiver, n, timeout=10):
-    messages = []
-    for _ in range(n):
-        messages.append(receiver.receive(timeout))
-    return messages
-
-
-def sequences(messages):
-    return [m.annotations["x-opt-sequence-number"] for m in messages]
-
-
-def token(audience, key=KEY, expires=None, name="holdfast"):
-    resource = urllib.parse.quote(audience, safe="")
-    expiry = str(int(expires if expires is not None else time.time() + 3600))
-    text = f"{resource}\n{expiry}".encode()
-    digest = base64.b64encode(hmac.new(key.encode(), text, hashlib.sha256).digest()).decode()
-    signature = urllib.parse.quote(digest, safe="")
-    return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={name}"
-
-
-def ask(connection, node, properties, body):
-    """One request to $cbs or $management, the way Microsoft's SDKs ask."""
-    out = connection.create_sender(node)
-    replies = connection.create_receiver(node, credit=1, name="replies", dynamic=False)
-    out.send(Message(id="m1", reply_to="replies", address=node, properties=properties, body=body))
-    reply = replies.receive(10)
-    assert reply.correlation_id == "m1"
-    out.close()
-    replies.close()
-    return reply
-
-
-def put_token(connection, path, **more):
-    audience = f"sb://localhost:5672/telemetry{path}"
-    given = more.pop("given", None) or token(audience, **more)
-    properties = {
-        "operation": "put-token",
-        "type": "servicebus.windows.net:sastoken",
-        "name": audience,
-    }
-    return ask(connection, "$cbs", properties, given).properties["status-code"]
-
-
-def read(connection, kind, **more):
-    properties = {"operation": "READ", "name": "telemetry", "type": f"com.microsoft:{kind}"}
-    return ask(connection, "$management", {**properties, **more}, b"[]")
-
-
-def refused(call):
-    with pytest.raises(LinkDetached) as caught:
-        call()
-    return caught.value
+from proton import Array, ConnectionException, Data, Message, ProtonException, symbol
 
 
 def test_events_are_read_in_order_with_their_annotations(hub):
@@ -541,29 +374,3 @@ def test_nonsense_does_not_hurt(hub):
             except ConnectionResetError:
                 pass
     assert read(hub.connect(), "eventhub").properties["status-code"] == 200
-
-
-def wait_until(condition, seconds=10):
-    deadline = time.time() + seconds
-    while not condition():
-        assert time.time() < deadline, "still not so"
-        time.sleep(0.02)
-
-
-@pytest.mark.skipif(
-    "HOLDFAST_LAB_MICROSOFT" not in os.environ, reason="HOLDFAST_LAB_MICROSOFT is not set"
-)
-def test_microsofts_client_works_unmodified(locked):
-    folder = os.environ["HOLDFAST_LAB_MICROSOFT"]
-    string = (
-        f"Endpoint=sb://localhost:{locked.port};SharedAccessKeyName=holdfast;"
-        f"SharedAccessKey={KEY};EntityPath=telemetry;UseDevelopmentEmulator=true"
-    )
-    done = subprocess.run(
-        ["node", "consumer.mjs", string, locked.control],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -6,7 +6,6 @@
 #include "hub/reader.h"
 #include "hub/sasl.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <proton/connection.h>
@@ -15,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <utlist.h>
 
 enum {
@@ -26,14 +24,15 @@ enum {
     TOKEN_PATIENCE_S = 20 /* for the first token of a connection */
 };
 
-static void release(struct connection *c)
+/* `politely`: TLS says that it ends here. */
+static void release(struct connection *c, bool politely)
 {
     links_release(c, NULL);
     DL_DELETE(c->hub->connections, c);
     event_free(c->readable);
     event_free(c->writable);
     event_free(c->turn);
-    close(c->fd);
+    stream_close(&c->stream, politely);
     pn_connection_driver_destroy(&c->driver);
     buffer_free(&c->input);
     authority_free(&c->access);
@@ -127,15 +126,13 @@ static bool flush(struct connection *c)
         pn_bytes_t ready = pn_connection_driver_write_buffer(&c->driver);
         if (ready.size == 0)
             break;
-        ssize_t n = send(c->fd, ready.start, ready.size, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            c->blocked = true;
-            return event_add(c->writable, NULL) == 0;
-        }
+        ssize_t n = stream_write(&c->stream, (struct slice){ready.start, ready.size});
         if (n < 0)
             return false;
+        if (n == 0) {
+            c->blocked = true;
+            return c->stream.wants_read || event_add(c->writable, NULL) == 0;
+        }
         pn_connection_driver_write_done(&c->driver, (size_t)n);
     }
     c->blocked = false;
@@ -154,7 +151,7 @@ static void serve(struct connection *c)
     dispatch(c);
     if (!ok || pn_connection_driver_write_closed(&c->driver) ||
         pn_connection_driver_finished(&c->driver)) {
-        release(c);
+        release(c, ok);
         return;
     }
     if ((more || (pump && readers_released(c))) && !c->blocked)
@@ -168,13 +165,34 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
     serve(arg);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *arg)
+static void fail(struct connection *c, const char *otherwise)
 {
-    (void)fd;
-    (void)what;
-    struct connection *c = arg;
-    c->blocked = false;
-    serve(c);
+    char reason[256];
+    (void)stream_reason(reason, sizeof reason);
+    log_debug(c->hub->log, "connection dropped", F_TEXT("reason", *reason ? reason : otherwise));
+    release(c, false);
+}
+
+/* Reads what has come and handles it. False when the connection is gone. */
+static bool take(struct connection *c)
+{
+    ssize_t n;
+    do {
+        char *to = buffer_reserve(&c->input, MAX_FRAME);
+        n = to == NULL ? -1 : stream_read(&c->stream, to, MAX_FRAME);
+        if (n < 0) {
+            fail(c, "the client went away");
+            return false;
+        }
+        c->input.n += (size_t)n;
+        if (!feed_frames(c)) {
+            fail(c, "no AMQP frame");
+            return false;
+        }
+    } while (n > 0 && stream_pending(&c->stream));
+    if (c->stream.wants_write)
+        (void)event_add(c->writable, NULL);
+    return true;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -182,21 +200,21 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct connection *c = arg;
-    char *to = buffer_reserve(&c->input, MAX_FRAME);
-    ssize_t n = to == NULL ? 0 : recv(c->fd, to, MAX_FRAME, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    if (!take(c))
         return;
-    if (n <= 0) {
-        release(c);
-        return;
-    }
-    c->input.n += (size_t)n;
-    if (!feed_frames(c)) {
-        log_debug(c->hub->log, "connection dropped", F_TEXT("reason", "no AMQP frame"));
-        release(c);
-        return;
-    }
+    if (c->stream.wants_read)
+        c->blocked = false; /* what the write waited for may have come */
     serve(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct connection *c = arg;
+    c->blocked = false;
+    if (!c->stream.wants_write || take(c))
+        serve(c);
 }
 
 static void set_socket_options(int fd)
@@ -208,11 +226,12 @@ static void set_socket_options(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
 }
 
-void connection_accept(struct hub *hub, int fd)
+void connection_accept(struct hub *hub, int fd, long port, SSL_CTX *tls)
 {
     struct connection *c = xcalloc(1, sizeof *c);
     c->hub = hub;
-    c->fd = fd;
+    c->port = port;
+    stream_open(&c->stream, fd, tls);
     c->accepted_us = clock_now_us();
     buffer_init(&c->input, FRAME_CEILING + MAX_FRAME);
     set_socket_options(fd);
@@ -262,7 +281,7 @@ void connection_tick_all(struct hub *hub)
         if (hub->options.key != NULL && c->access.grants == NULL &&
             now_us - c->accepted_us > TOKEN_PATIENCE_S * SECOND_US) {
             log_debug(hub->log, "connection dropped", F_TEXT("reason", "no token in time"));
-            release(c);
+            release(c, true);
             continue;
         }
         links_expire(c);
@@ -276,6 +295,6 @@ void connection_drop_all(struct hub *hub)
     struct connection *next;
     DL_FOREACH_SAFE(hub->connections, c, next)
     {
-        release(c);
+        release(c, false);
     }
 }

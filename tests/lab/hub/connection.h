@@ -3,6 +3,7 @@
 #include "hub/authority.h"
 #include "hub/frame.h"
 #include "hub/hub.h"
+#include "hub/stream.h"
 
 #include <event2/event.h>
 #include <proton/connection_driver.h>
@@ -13,7 +14,8 @@
 struct connection {
     struct hub *hub;
     pn_connection_driver_t driver;
-    int fd;
+    struct stream stream;
+    long port; /* the one it came in on */
     struct event *readable;
     struct event *writable;
     struct event *turn;
@@ -27,8 +29,9 @@ struct connection {
     struct connection *next;
 };
 
-/* Takes over the socket: non-blocking, connected. */
-void connection_accept(struct hub *hub, int fd);
+/* Takes over the socket: non-blocking, connected to this port of the hub. With a context it speaks
+ * TLS. */
+void connection_accept(struct hub *hub, int fd, long port, SSL_CTX *tls);
 
 /* Gives a connection, or all of them, a turn soon: for what happens outside of its own turn. */
 void connection_schedule(struct connection *connection);

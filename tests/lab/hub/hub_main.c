@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
+#include "hub/certificates.h"
 #include "hub/connection.h"
 #include "hub/control.h"
 #include "lab.h"
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,9 @@ static const char help[] =
     "usage: holdfast-lab hub [options]\n"
     "An Event Hubs-compatible endpoint on a loopback port.\n\n"
     "  --port N          AMQP port; 0, the default, picks a free one\n"
+    "  --tls-port N      AMQP over TLS as well; 0 picks a free one\n"
+    "  --tls-dir DIR     where its certificate authority is kept, or made: clients trust ca.pem\n"
+    "  --tls-name NAME   one more host name of the server's certificate (may be repeated)\n"
     "  --control-port N  HTTP port for /generate, /state, ...; 0 picks a free one\n"
     "  --hub NAME        the hub's name (telemetry)\n"
     "  --partitions N    how many (8)\n"
@@ -31,20 +36,35 @@ static const char help[] =
     "  --exit-with-parent\n"
     "  --verbose         log every attach and refusal\n";
 
+enum { TLS_NAMES = 16 };
+
 struct arguments {
     struct hub_options hub;
     long port;
+    long tls_port; /* -1: no TLS */
+    const char *tls_dir;
+    const char *tls_names[TLS_NAMES];
+    size_t tls_name_n;
     long control_port;
     char *key;
     bool verbose;
 };
 
+/* A port that clients connect to. */
+struct entrance {
+    struct hub *hub;
+    SSL_CTX *tls; /* NULL: plain */
+    long port;
+    struct evconnlistener *listener;
+};
+
 struct server {
     struct hub *hub;
+    struct entrance plain;
+    struct entrance tls; /* without a listener: there is none */
     struct generator *generator;
     struct replay *replay;
     struct control *control;
-    struct evconnlistener *listener;
     struct event *tick;
     struct event *signals[2];
 };
@@ -80,6 +100,16 @@ static bool set_option(struct arguments *a, int option, const char *value)
         return parse_long(value, 0, 65535, &a->port);
     case 'c':
         return parse_long(value, 0, 65535, &a->control_port);
+    case 't':
+        return parse_long(value, 0, 65535, &a->tls_port);
+    case 'D':
+        a->tls_dir = value;
+        return true;
+    case 'N':
+        if (a->tls_name_n == TLS_NAMES)
+            return false;
+        a->tls_names[a->tls_name_n++] = value;
+        return true;
     case 'h':
         a->hub.name = value;
         return *value != '\0' && strchr(value, '/') == NULL;
@@ -114,6 +144,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
     static const struct option options[] = {
         {"port", required_argument, NULL, 'p'},
+        {"tls-port", required_argument, NULL, 't'},
+        {"tls-dir", required_argument, NULL, 'D'},
+        {"tls-name", required_argument, NULL, 'N'},
         {"control-port", required_argument, NULL, 'c'},
         {"hub", required_argument, NULL, 'h'},
         {"partitions", required_argument, NULL, 'n'},
@@ -126,7 +159,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         {"help", no_argument, NULL, '?'},
         {NULL, 0, NULL, 0},
     };
-    *a = (struct arguments){.hub = {.name = "telemetry", .partitions = 8, .key_name = "holdfast"}};
+    *a = (struct arguments){.hub = {.name = "telemetry", .partitions = 8, .key_name = "holdfast"},
+                            .tls_port = -1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == '?' && optopt == 0 && strcmp(argv[optind - 1], "--help") == 0) {
@@ -138,11 +172,14 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
             return 2;
         }
     }
-    return -1;
+    if ((a->tls_port >= 0) == (a->tls_dir != NULL))
+        return -1;
+    fputs("holdfast-lab hub: --tls-port and --tls-dir belong together\n", stderr);
+    return 2;
 }
 
 /* A listening loopback socket; *port 0 becomes the one that was picked. */
-static evutil_socket_t listen_on(long *port)
+static evutil_socket_t listen_on(long *port, struct error *err)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
     socklen_t n = sizeof address;
@@ -155,7 +192,8 @@ static evutil_socket_t listen_on(long *port)
         *port = ntohs(address.sin_port);
         return fd;
     }
-    fprintf(stderr, "holdfast-lab hub: cannot listen on port %ld: %s\n", *port, strerror(errno));
+    error_set(err, "cannot listen on port %ld", *port);
+    error_detail(err, "%s", strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;
@@ -167,11 +205,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)listener;
     (void)from;
     (void)from_n;
-    struct hub *hub = arg;
-    if (clock_now_us() < hub->refuse_till)
+    const struct entrance *e = arg;
+    if (clock_now_us() < e->hub->refuse_till)
         close(fd);
     else
-        connection_accept(hub, fd);
+        connection_accept(e->hub, fd, e->port, e->tls);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)
@@ -188,17 +226,24 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
     event_base_loopbreak(arg);
 }
 
-static void server_open(struct server *s, struct event_base *loop, int amqp_fd, int control_fd)
+static void entrance_open(struct entrance *e, struct hub *hub, int fd)
+{
+    e->hub = hub;
+    e->listener = evconnlistener_new(hub->loop, on_accept, e,
+                                     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+    if (e->listener == NULL)
+        abort();
+}
+
+static void server_open(struct server *s, struct event_base *loop, int control_fd)
 {
     static const struct timeval second = {1, 0};
     static const int numbers[] = {SIGTERM, SIGINT};
     s->generator = generator_open(s->hub);
     s->replay = replay_open(s->hub);
     s->control = control_open(s->hub, s->generator, s->replay, control_fd);
-    s->listener = evconnlistener_new(loop, on_accept, s->hub,
-                                     LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, amqp_fd);
     s->tick = event_new(loop, -1, EV_PERSIST, on_tick, s->hub);
-    if (s->listener == NULL || s->tick == NULL)
+    if (s->tick == NULL)
         abort();
     (void)event_add(s->tick, &second);
     for (int i = 0; i < 2; i++) {
@@ -215,38 +260,76 @@ static void server_close(struct server *s)
     for (int i = 0; i < 2; i++)
         event_free(s->signals[i]);
     event_free(s->tick);
-    evconnlistener_free(s->listener);
     control_close(s->control);
     replay_close(s->replay);
     generator_close(s->generator);
     connection_drop_all(s->hub);
-    hub_close(s->hub);
+}
+
+/* Opens the ports for AMQP; their numbers stand in `server` afterwards. */
+static bool open_entrances(struct server *server, const struct arguments *a, struct error *err)
+{
+    server->plain.port = a->port;
+    int fd = listen_on(&server->plain.port, err);
+    if (fd < 0)
+        return false;
+    entrance_open(&server->plain, server->hub, fd);
+    if (a->tls_port < 0)
+        return true;
+    server->tls.port = a->tls_port;
+    server->tls.tls = certificates_open(a->tls_dir, a->tls_names, a->tls_name_n, err);
+    if (server->tls.tls == NULL)
+        return false;
+    fd = listen_on(&server->tls.port, err);
+    if (fd < 0)
+        return false;
+    entrance_open(&server->tls, server->hub, fd);
+    return true;
+}
+
+static void close_entrances(struct server *server)
+{
+    struct entrance *entrances[] = {&server->plain, &server->tls};
+    for (size_t i = 0; i < 2; i++) {
+        if (entrances[i]->listener != NULL)
+            evconnlistener_free(entrances[i]->listener);
+        SSL_CTX_free(entrances[i]->tls);
+    }
+}
+
+static int run(struct server *server, const struct arguments *a, struct event_base *loop,
+               struct log *log)
+{
+    struct error err = {0};
+    long control_port = a->control_port;
+    int control_fd = open_entrances(server, a, &err) ? listen_on(&control_port, &err) : -1;
+    if (control_fd < 0) {
+        log_error(log, "cannot start", &err);
+        return 1;
+    }
+    server_open(server, loop, control_fd);
+    printf("{\"amqp_port\":%ld,", server->plain.port);
+    if (server->tls.listener != NULL)
+        printf("\"tls_port\":%ld,", server->tls.port);
+    printf("\"control_port\":%ld}\n", control_port);
+    (void)fflush(stdout);
+    int status = event_base_dispatch(loop) < 0 || server->hub->broken ? 1 : 0;
+    server_close(server);
+    return status;
 }
 
 static int serve(const struct arguments *a, struct event_base *loop, struct log *log)
 {
     struct error err = {0};
     struct server server = {0};
-    long port = a->port;
-    long control_port = a->control_port;
     server.hub = hub_open(&a->hub, loop, log, &err);
     if (server.hub == NULL) {
         log_error(log, "cannot start", &err);
         return 1;
     }
-    int amqp_fd = listen_on(&port);
-    int control_fd = amqp_fd < 0 ? -1 : listen_on(&control_port);
-    if (control_fd < 0) {
-        if (amqp_fd >= 0)
-            close(amqp_fd);
-        hub_close(server.hub);
-        return 1;
-    }
-    server_open(&server, loop, amqp_fd, control_fd);
-    printf("{\"amqp_port\":%ld,\"control_port\":%ld}\n", port, control_port);
-    (void)fflush(stdout);
-    int status = event_base_dispatch(loop) < 0 || server.hub->broken ? 1 : 0;
-    server_close(&server);
+    int status = run(&server, a, loop, log);
+    close_entrances(&server);
+    hub_close(server.hub);
     return status;
 }
 
