@@ -135,6 +135,12 @@ static void on_message(void *ctx, void *reader_ctx, const struct source_message 
 static void on_ended(void *ctx, void *reader_ctx, enum source_end end, const struct error *why)
 {
     (void)ctx;
+    /* The source itself waits before it opens the next; behind a message that cannot be placed
+     * nothing may be read, by nobody. */
+    if (end == SOURCE_END_BUSY)
+        end = SOURCE_END_LOST;
+    else if (end == SOURCE_END_BAD_MESSAGE)
+        end = SOURCE_END_REFUSED;
     grant_ended(reader_ctx, end, why);
 }
 

@@ -7,6 +7,7 @@ enum section {
     SECTION_DELIVERY_ANNOTATIONS = 0x71,
     SECTION_MESSAGE_ANNOTATIONS = 0x72,
     SECTION_PROPERTIES = 0x73,
+    SECTION_APPLICATION_PROPERTIES = 0x74,
     SECTION_DATA = 0x75,
     SECTION_VALUE = 0x77
 };
@@ -15,7 +16,13 @@ enum section {
 #define DESCRIPTOR_DEPTH 8
 
 /* Places in the properties list (3.2.4). */
-enum { PROPERTY_CONTENT_TYPE = 6, PROPERTY_CONTENT_ENCODING = 7, PROPERTY_CREATION_TIME = 9 };
+enum {
+    PROPERTY_MESSAGE_ID = 0,
+    PROPERTY_CORRELATION_ID = 5,
+    PROPERTY_CONTENT_TYPE = 6,
+    PROPERTY_CONTENT_ENCODING = 7,
+    PROPERTY_CREATION_TIME = 9
+};
 
 static uint64_t big_endian(const char *p, size_t n)
 {
@@ -249,12 +256,15 @@ static void message_annotation(struct slice key, struct slice value, struct sour
         if (IS("x-opt-enqueued-time"))
             (void)integer_of(value, &out->enqueued_ms);
         break;
-    case sizeof "iothub-connection-device-id" -
-        1: /* and iothub-creation-time-utc and ...module-id */
+    case sizeof "iothub-connection-device-id" - 1: /* and ...module-id */
         if (IS("iothub-connection-device-id"))
             out->device = text_of(value);
         else if (IS("iothub-connection-module-id"))
             out->module = text_of(value);
+        break;
+    case sizeof "iothub-connection-auth-method" - 1:
+        if (IS("iothub-connection-auth-method"))
+            out->auth_method = text_of(value);
         break;
     case sizeof "iothub-connection-auth-generation-id" - 1:
         if (IS("iothub-connection-auth-generation-id"))
@@ -309,14 +319,35 @@ static bool scan_properties(struct slice value, struct source_message *out)
         struct slice what = amqp_take(&members);
         if (what.p == NULL)
             return false;
-        if (i == PROPERTY_CONTENT_TYPE)
+        switch (i) {
+        case PROPERTY_MESSAGE_ID:
+            out->message_id = text_of(what);
+            break;
+        case PROPERTY_CORRELATION_ID:
+            out->correlation_id = text_of(what);
+            break;
+        case PROPERTY_CONTENT_TYPE:
             out->content_type = text_of(what);
-        else if (i == PROPERTY_CONTENT_ENCODING)
+            break;
+        case PROPERTY_CONTENT_ENCODING:
             out->content_encoding = text_of(what);
-        else if (i == PROPERTY_CREATION_TIME && out->creation_ms == 0)
-            (void)integer_of(what, &out->creation_ms);
+            break;
+        case PROPERTY_CREATION_TIME:
+            if (out->creation_ms == 0)
+                (void)integer_of(what, &out->creation_ms);
+            break;
+        default:
+            break;
+        }
     }
     return members.n == 0;
+}
+
+/* The map is opened, but its members are looked at only when somebody asks. */
+static bool open_properties(struct slice value, struct source_message *out)
+{
+    size_t count;
+    return open_map(value, &out->properties, &count) || (unsigned char)value.p[0] == 0x40;
 }
 
 static bool scan_body(struct slice value, struct buffer *joined, struct source_message *out)
@@ -344,6 +375,8 @@ static bool scan_section(uint64_t descriptor, struct slice value, struct buffer 
         return scan_map(value, out, message_annotation);
     case SECTION_PROPERTIES:
         return scan_properties(value, out);
+    case SECTION_APPLICATION_PROPERTIES:
+        return open_properties(value, out);
     case SECTION_DATA:
         return text_of(value).p != NULL && scan_body(value, joined, out);
     case SECTION_VALUE:
@@ -362,9 +395,10 @@ static uint64_t descriptor_of(struct slice value)
 
 bool amqp_scan(struct slice bytes, struct buffer *joined, struct source_message *out)
 {
-    *out =
-        (struct source_message){.last_sequence = -1, .last_enqueued_ms = -1, .wire_bytes = bytes.n};
+    *out = (struct source_message){
+        .sequence = -1, .last_sequence = -1, .last_enqueued_ms = -1, .wire_bytes = bytes.n};
     buffer_clear(joined);
+    bool ok = true;
     while (bytes.n > 0) {
         if (bytes.p[0] != 0)
             return false;
@@ -372,8 +406,59 @@ bool amqp_scan(struct slice bytes, struct buffer *joined, struct source_message 
         bytes.n--;
         struct slice descriptor = amqp_take(&bytes);
         struct slice value = descriptor.p ? amqp_take(&bytes) : descriptor;
-        if (value.p == NULL || !scan_section(descriptor_of(descriptor), value, joined, out))
+        if (value.p == NULL)
             return false;
+        /* Behind a section without sense the others are still to be found. */
+        ok = scan_section(descriptor_of(descriptor), value, joined, out) && ok;
+    }
+    return ok;
+}
+
+static bool boolean_of(struct slice value, int64_t *out)
+{
+    unsigned char constructor = (unsigned char)value.p[0];
+    *out = constructor == 0x41 || (constructor == 0x56 && value.p[1] != 0);
+    return constructor == 0x41 || constructor == 0x42 || constructor == 0x56;
+}
+
+static bool number_of(struct slice value, double *out)
+{
+    if ((unsigned char)value.p[0] == 0x72) {
+        uint32_t bits = (uint32_t)big_endian(value.p + 1, 4);
+        float narrow;
+        memcpy(&narrow, &bits, sizeof narrow);
+        *out = (double)narrow;
+        return true;
+    }
+    if ((unsigned char)value.p[0] != 0x82)
+        return false;
+    uint64_t bits = big_endian(value.p + 1, 8);
+    memcpy(out, &bits, sizeof *out);
+    return true;
+}
+
+bool amqp_next_property(struct slice *rest, struct source_property *out)
+{
+    *out = (struct source_property){0};
+    struct slice name = amqp_take(rest);
+    struct slice value = name.p ? amqp_take(rest) : name;
+    if (value.p == NULL)
+        return false;
+    out->name = text_of(name);
+    out->text = text_of(value);
+    if (out->text.p != NULL)
+        out->kind = SOURCE_VALUE_TEXT;
+    else if ((unsigned char)value.p[0] == 0x40)
+        out->kind = SOURCE_VALUE_NULL;
+    else if (boolean_of(value, &out->integer))
+        out->kind = SOURCE_VALUE_BOOLEAN;
+    else if (integer_of(value, &out->integer))
+        out->kind = (unsigned char)value.p[0] == 0x83 ? SOURCE_VALUE_TIME : SOURCE_VALUE_INTEGER;
+    else if (number_of(value, &out->number))
+        out->kind = SOURCE_VALUE_NUMBER;
+    else {
+        out->kind = SOURCE_VALUE_OTHER;
+        out->text = value;
     }
     return true;
 }

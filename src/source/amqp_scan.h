@@ -11,9 +11,13 @@
  * length is checked against what is there.
  *
  * The slices of `out` point into `bytes`; only a body of several data sections is joined, in
- * `joined`, which is cleared first. Numbers that are missing are 0, the two of the runtime metrics
- * -1. False if the encoding makes no sense; `out` is then not to be used. */
+ * `joined`, which is cleared first. Numbers that are missing are 0; the sequence and the two of the
+ * runtime metrics -1. False if the encoding makes no sense; `out` then holds what could be read of
+ * it, which may be enough to know where in the log the message stands. */
 bool amqp_scan(struct slice bytes, struct buffer *joined, struct source_message *out);
+
+/* Does source_next_property. */
+bool amqp_next_property(struct slice *rest, struct source_property *out);
 
 /* Cuts the first value off `rest` and returns it whole, with its constructor, descriptor
  * included; a slice with p == NULL if there is no complete value. The inside of lists, maps and

@@ -1,5 +1,6 @@
 #include "source/source.h"
 
+#include "source/amqp_scan.h"
 #include "source/source_kind.h"
 
 const char *source_end_name(enum source_end end)
@@ -11,8 +12,15 @@ const char *source_end_name(enum source_end end)
         [SOURCE_END_REFUSED] = "refused",
         [SOURCE_END_BAD_OFFSET] = "bad_offset",
         [SOURCE_END_NOT_FOUND] = "not_found",
+        [SOURCE_END_BUSY] = "busy",
+        [SOURCE_END_BAD_MESSAGE] = "bad_message",
     };
     return names[end];
+}
+
+bool source_next_property(struct slice *rest, struct source_property *out)
+{
+    return amqp_next_property(rest, out);
 }
 
 struct source_reader *source_read(struct source *source, struct slice partition, int64_t token,

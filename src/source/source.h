@@ -30,14 +30,43 @@ struct source_message {
     struct slice content_encoding;
     struct slice message_source;  /* "Telemetry", "twinChangeEvents", ... */
     struct slice auth_generation; /* tells two devices apart that had the same name */
+    struct slice auth_method;     /* how the device proved who it is: JSON text of the hub */
     struct slice subject;         /* the component of the device, where it has several */
+    struct slice message_id;      /* if the sender gave it as text, and not as number or uuid */
+    struct slice correlation_id;  /* the same */
+    struct slice properties;      /* what the sender added: see source_next_property */
     int64_t sequence;
     int64_t enqueued_ms;
     int64_t creation_ms;      /* 0: not given */
     int64_t last_sequence;    /* runtime metrics: the end of the partition's log; -1: not given */
     int64_t last_enqueued_ms; /* the same; -1: not given */
     size_t wire_bytes;        /* the whole encoded message */
+    /* Its encoding makes no sense: `body` is all of it as it came, offset and sequence are good,
+     * and everything else is what could be read. */
+    bool unreadable;
 };
+
+/* One property of the sender's own. */
+enum source_value {
+    SOURCE_VALUE_NULL,
+    SOURCE_VALUE_BOOLEAN, /* integer: 0 or 1 */
+    SOURCE_VALUE_INTEGER,
+    SOURCE_VALUE_TIME,   /* integer: milliseconds since 1970 */
+    SOURCE_VALUE_NUMBER, /* number */
+    SOURCE_VALUE_TEXT,   /* text; bytes too */
+    SOURCE_VALUE_OTHER   /* text: as it is encoded */
+};
+struct source_property {
+    struct slice name;
+    enum source_value kind;
+    struct slice text;
+    int64_t integer;
+    double number;
+};
+
+/* Cuts the next property off `rest`, which at first is `properties` of a message. False at the
+ * end, or where the encoding makes no sense. Nothing is copied. */
+bool source_next_property(struct slice *rest, struct source_property *out);
 
 /* Why a reader ended. */
 enum source_end {
@@ -46,7 +75,10 @@ enum source_end {
     SOURCE_END_LOST,       /* connection or link lost: may be opened again after a back-off */
     SOURCE_END_REFUSED,    /* authorisation or configuration: an operator must act */
     SOURCE_END_BAD_OFFSET, /* the position does not exist in this log */
-    SOURCE_END_NOT_FOUND   /* no such hub, consumer group or partition */
+    SOURCE_END_NOT_FOUND,  /* no such hub, consumer group or partition */
+    SOURCE_END_BUSY,       /* throttled: as LOST, but the next reader waits longer by itself */
+    SOURCE_END_BAD_MESSAGE /* the next message cannot be placed in the log: nothing is skipped, so
+                            * an operator must act */
 };
 
 /* The name of an end, for logs and metrics: "closed", "stolen", ... */
@@ -72,12 +104,22 @@ struct source_handlers {
     void (*message)(void *ctx, void *reader_ctx, const struct source_message *message);
     /* The last callback of a reader, which is freed after it. */
     void (*ended)(void *ctx, void *reader_ctx, enum source_end end, const struct error *why);
+    /* For tools: if given, it gets every message as it came, instead of `message`. */
+    void (*raw)(void *ctx, void *reader_ctx, struct slice encoded);
 };
 
-enum source_position_kind { SOURCE_AT_EARLIEST, SOURCE_AT_LATEST, SOURCE_AFTER_OFFSET };
+enum source_position_kind {
+    SOURCE_AT_EARLIEST,
+    SOURCE_AT_LATEST, /* what comes from now on */
+    SOURCE_AFTER_OFFSET,
+    SOURCE_AT_TIME,    /* what was enqueued then or later */
+    SOURCE_AT_SEQUENCE /* this message and those behind it */
+};
 struct source_position {
     enum source_position_kind kind;
     struct slice offset; /* SOURCE_AFTER_OFFSET only; copied */
+    int64_t time_ms;     /* SOURCE_AT_TIME only: milliseconds since 1970 */
+    int64_t sequence;    /* SOURCE_AT_SEQUENCE only */
 };
 
 /* Everything is copied except random, log and metrics, which must outlive the source. */
@@ -121,10 +163,11 @@ bool source_fences(const struct source *source);
 struct source_counters {
     uint64_t messages;
     uint64_t bytes;      /* encoded messages */
-    uint64_t unreadable; /* messages whose encoding made no sense: skipped, counted, logged */
+    uint64_t unreadable; /* messages whose encoding made no sense, handed over as they came */
     uint64_t connects;   /* connections that came up */
     uint64_t failures;   /* connections lost and attempts that failed */
     uint64_t stolen;
+    uint64_t busy; /* readers and connections ended by throttling */
 };
 struct source_counters source_counters(const struct source *source);
 

@@ -113,6 +113,45 @@ static void same_body(pn_message_t *message, const struct source_message *m)
            memcmp(m->body.p + m->body.n - value.size, value.start, value.size) == 0);
 }
 
+/* Names and texts as Proton reads them, in the same order. */
+static void same_properties(pn_message_t *message, struct slice rest)
+{
+    pn_data_t *map = pn_message_properties(message);
+    struct source_property property;
+    pn_data_rewind(map);
+    if (!pn_data_next(map) || pn_data_type(map) != PN_MAP || !pn_data_enter(map))
+        return;
+    while (pn_data_next(map) && source_next_property(&rest, &property)) {
+        if (is_text(pn_data_type(map))) {
+            pn_bytes_t name = pn_data_get_bytes(map);
+            expect(slice_equal(property.name, (struct slice){name.start, name.size}));
+        }
+        if (!pn_data_next(map))
+            break;
+        int64_t number = 0;
+        if (is_text(pn_data_type(map))) {
+            pn_bytes_t value = pn_data_get_bytes(map);
+            expect(property.kind == SOURCE_VALUE_TEXT);
+            expect(slice_equal(property.text, (struct slice){value.start, value.size}));
+        } else if (integer(map, &number)) {
+            expect(property.integer == number);
+        } else if (pn_data_type(map) == PN_BOOL) {
+            expect(property.kind == SOURCE_VALUE_BOOLEAN);
+            expect(property.integer == (pn_data_get_bool(map) ? 1 : 0));
+        } else if (pn_data_type(map) == PN_DOUBLE) {
+            double wanted = pn_data_get_double(map);
+            expect(memcmp(&property.number, &wanted, sizeof wanted) == 0);
+        }
+    }
+}
+
+static void walk_properties(struct slice rest)
+{
+    struct source_property property;
+    while (source_next_property(&rest, &property))
+        expect(property.kind != SOURCE_VALUE_TEXT || property.text.p != NULL);
+}
+
 static void compare(pn_message_t *message, const struct source_message *m)
 {
     pn_data_t *annotations = pn_message_annotations(message);
@@ -121,6 +160,7 @@ static void compare(pn_message_t *message, const struct source_message *m)
     same_text(annotations, "iothub-connection-module-id", m->module);
     same_text(annotations, "iothub-message-source", m->message_source);
     same_text(annotations, "iothub-connection-auth-generation-id", m->auth_generation);
+    same_text(annotations, "iothub-connection-auth-method", m->auth_method);
     same_text(annotations, "dt-subject", m->subject);
     same_number(annotations, "x-opt-sequence-number", m->sequence);
     same_number(annotations, "x-opt-enqueued-time", m->enqueued_ms);
@@ -130,6 +170,7 @@ static void compare(pn_message_t *message, const struct source_message *m)
     same_c_text(pn_message_get_content_type(message), m->content_type);
     same_c_text(pn_message_get_content_encoding(message), m->content_encoding);
     same_body(message, m);
+    same_properties(message, m->properties);
 }
 
 /* Sections in the order of the standard, each once, data excepted, and no sequences, which nobody
@@ -158,7 +199,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct source_message m;
     struct slice bytes = {(const char *)data, size};
     /* Proton asserts that there are bytes. */
-    if (amqp_scan(bytes, &joined, &m) && size > 0 && is_orderly(bytes)) {
+    bool ok = amqp_scan(bytes, &joined, &m);
+    walk_properties(m.properties);
+    if (ok && size > 0 && is_orderly(bytes)) {
         pn_message_t *message = pn_message();
         if (pn_message_decode(message, bytes.p, bytes.n) == 0)
             compare(message, &m);

@@ -37,6 +37,28 @@ static void open_map(pn_data_t *map)
     (void)pn_data_enter(map);
 }
 
+/* One of each kind that clients of Microsoft send. */
+static void put_properties(pn_data_t *map)
+{
+    open_map(map);
+    put_text(map, "colour", "green");
+    (void)pn_data_put_string(map, text("level"));
+    (void)pn_data_put_int(map, -7);
+    (void)pn_data_put_string(map, text("on"));
+    (void)pn_data_put_bool(map, true);
+    (void)pn_data_put_string(map, text("at"));
+    (void)pn_data_put_timestamp(map, 1634638330123);
+    (void)pn_data_put_string(map, text("heat"));
+    (void)pn_data_put_double(map, 21.5);
+    (void)pn_data_put_string(map, text("cold"));
+    (void)pn_data_put_float(map, -0.25f);
+    (void)pn_data_put_string(map, text("none"));
+    (void)pn_data_put_null(map);
+    (void)pn_data_put_string(map, text("who"));
+    (void)pn_data_put_uuid(map, (pn_uuid_t){"0123456789abcde"});
+    (void)pn_data_exit(map);
+}
+
 /* A message as an IoT hub sends it. The caller frees the bytes. */
 static struct slice telemetry(const char *body)
 {
@@ -60,6 +82,7 @@ static struct slice telemetry(const char *body)
     put_text(map, "iothub-connection-device-id", "device-00001");
     put_text(map, "iothub-connection-module-id", "edge");
     put_text(map, "iothub-connection-auth-generation-id", "637618061680407492");
+    put_text(map, "iothub-connection-auth-method", "{\"scope\":\"device\"}");
     put_text(map, "iothub-message-source", "Telemetry");
     put_text(map, "iothub-creation-time-utc", "2021-10-19T10:12:08.641Z");
     put_text(map, "dt-subject", "thermostat1");
@@ -67,10 +90,10 @@ static struct slice telemetry(const char *body)
     (void)pn_data_exit(map);
     (void)pn_message_set_content_type(m, "application/json");
     (void)pn_message_set_content_encoding(m, "utf-8");
-    pn_data_t *properties = pn_message_properties(m);
-    open_map(properties);
-    put_text(properties, "colour", "green");
-    (void)pn_data_exit(properties);
+    (void)pn_message_set_id(m, (pn_atom_t){.type = PN_STRING, .u.as_bytes = text("m-1")});
+    (void)pn_message_set_correlation_id(m,
+                                        (pn_atom_t){.type = PN_STRING, .u.as_bytes = text("c-1")});
+    put_properties(pn_message_properties(m));
     (void)pn_message_set_inferred(m, true);
     (void)pn_data_put_binary(pn_message_body(m), text(body));
     size_t n = 4096;
@@ -94,6 +117,10 @@ static void reads_what_an_iot_hub_sends(void **state)
     expect_text(m.message_source, "Telemetry");
     expect_text(m.auth_generation, "637618061680407492");
     expect_text(m.subject, "thermostat1");
+    expect_text(m.auth_method, "{\"scope\":\"device\"}");
+    expect_text(m.message_id, "m-1");
+    expect_text(m.correlation_id, "c-1");
+    assert_false(m.unreadable);
     assert_int_equal(m.sequence, 42);
     assert_int_equal(m.enqueued_ms, 1634638330123);
     assert_int_equal(m.creation_ms, 1634638328641);
@@ -101,6 +128,71 @@ static void reads_what_an_iot_hub_sends(void **state)
     assert_int_equal(m.last_enqueued_ms, 1634638331000);
     assert_int_equal(m.wire_bytes, bytes.n);
     free((void *)(uintptr_t)bytes.p);
+}
+
+static struct source_property property(struct slice *rest, const char *name, enum source_value kind)
+{
+    struct source_property found;
+    assert_true(source_next_property(rest, &found));
+    expect_text(found.name, name);
+    assert_int_equal(found.kind, kind);
+    return found;
+}
+
+static void hands_out_the_properties_one_by_one(void **state)
+{
+    struct slice bytes = telemetry("{}");
+    struct source_message m;
+    assert_true(amqp_scan(bytes, *state, &m));
+    struct slice rest = m.properties;
+    expect_text(property(&rest, "colour", SOURCE_VALUE_TEXT).text, "green");
+    assert_int_equal(property(&rest, "level", SOURCE_VALUE_INTEGER).integer, -7);
+    assert_int_equal(property(&rest, "on", SOURCE_VALUE_BOOLEAN).integer, 1);
+    assert_int_equal(property(&rest, "at", SOURCE_VALUE_TIME).integer, 1634638330123);
+    assert_true(property(&rest, "heat", SOURCE_VALUE_NUMBER).number == 21.5);
+    assert_true(property(&rest, "cold", SOURCE_VALUE_NUMBER).number == -0.25);
+    (void)property(&rest, "none", SOURCE_VALUE_NULL);
+    assert_int_equal(property(&rest, "who", SOURCE_VALUE_OTHER).text.n, 17);
+    struct source_property more;
+    assert_false(source_next_property(&rest, &more));
+    free((void *)(uintptr_t)bytes.p);
+    rest = (struct slice){NULL, 0};
+    assert_false(source_next_property(&rest, &more));
+    rest = BYTES("\xa1\x01k"); /* a name without a value */
+    assert_false(source_next_property(&rest, &more));
+}
+
+/* What is broken behind the annotations, or beside them, does not hide where the message stands. */
+static void finds_the_place_of_a_message_without_sense(void **state)
+{
+    static const struct {
+        struct slice before, after;
+    } broken[] = {
+        {BYTES(""), BYTES("\0\x53\x75\xa0\x05x")},          /* the body is cut off */
+        {BYTES(""), BYTES("x")},                            /* rubbish at the end */
+        {BYTES(""), BYTES("\0\x53\x74\xc1\x01\x01")},       /* properties that are no map */
+        {BYTES("\0\x53\x71\xc1\x01\xff"), BYTES("")},       /* delivery annotations */
+        {BYTES("\0\x53\x75\x40\0\x53\x73\x40"), BYTES("")}, /* sections in disorder */
+    };
+    static const struct slice place =
+        BYTES("\0\x53\x72\xc1\x2b\x04\xa3\x15x-opt-sequence-number\x54\x09"
+              "\xa3\x0cx-opt-offset\xa1\x01"
+              "7");
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        struct buffer b;
+        buffer_init(&b, 256);
+        assert_true(buffer_append_slice(&b, broken[i].before) && buffer_append_slice(&b, place) &&
+                    buffer_append_slice(&b, broken[i].after));
+        struct source_message m;
+        if (amqp_scan(buffer_slice(&b), *state, &m))
+            fail_msg("took number %zu", i);
+        assert_int_equal(m.sequence, 9);
+        expect_text(m.offset, "7");
+        buffer_free(&b);
+    }
+    struct source_message m;
+    assert_true(amqp_scan(BYTES("\0\x53\x75\xa0\x01x"), *state, &m));
+    assert_int_equal(m.sequence, -1); /* so that nobody takes it for the first */
 }
 
 /* Every prefix of a message ends in the middle of something or between two sections; none may be
@@ -272,6 +364,8 @@ int main(void)
     buffer_init(&joined, 1u << 20);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(reads_what_an_iot_hub_sends, &joined),
+        cmocka_unit_test_prestate(hands_out_the_properties_one_by_one, &joined),
+        cmocka_unit_test_prestate(finds_the_place_of_a_message_without_sense, &joined),
         cmocka_unit_test_prestate(survives_every_truncation_and_every_flipped_byte, &joined),
         cmocka_unit_test_prestate(joins_several_data_sections, &joined),
         cmocka_unit_test_prestate(takes_a_value_body_that_is_text, &joined),

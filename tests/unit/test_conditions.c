@@ -46,7 +46,7 @@ static void statuses_mean_conditions(void **state)
     } expected[] = {{400, SOURCE_END_REFUSED}, {401, SOURCE_END_REFUSED},
                     {403, SOURCE_END_REFUSED}, {404, SOURCE_END_NOT_FOUND},
                     {418, SOURCE_END_REFUSED}, {500, SOURCE_END_LOST},
-                    {503, SOURCE_END_LOST},    {504, SOURCE_END_LOST},
+                    {503, SOURCE_END_BUSY},    {504, SOURCE_END_LOST},
                     {599, SOURCE_END_LOST},    {0, SOURCE_END_LOST}};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         struct error err;

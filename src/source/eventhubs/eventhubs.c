@@ -8,6 +8,7 @@
 #include "source/eventhubs/connection_string.h"
 #include "source/eventhubs/limits.h"
 #include "source/eventhubs/management.h"
+#include "source/eventhubs/pauses.h"
 #include "source/eventhubs/reader.h"
 #include "source/eventhubs/tls.h"
 #include "source/eventhubs/tokens.h"
@@ -77,6 +78,8 @@ static int64_t retry_wait_us(struct eventhubs *hub, enum source_end end)
     if (end == SOURCE_END_REFUSED || end == SOURCE_END_NOT_FOUND)
         return EVENTHUBS_REFUSED_LEAST_US +
                (int64_t)random_below(hub->random, EVENTHUBS_REFUSED_JITTER_US);
+    if (end == SOURCE_END_BUSY)
+        return pauses_busy_us(hub->attempt++, hub->random);
     return EVENTHUBS_RETRY_LEAST_US + retry_delay_us(hub->attempt++, EVENTHUBS_RETRY_BASE_US,
                                                      EVENTHUBS_RETRY_CAP_US, hub->random);
 }
@@ -193,6 +196,7 @@ static void on_closed(void *ctx, enum source_end end, const struct error *why)
     bool refused = end == SOURCE_END_REFUSED || end == SOURCE_END_NOT_FOUND;
     int64_t wait_us = retry_wait_us(hub, end);
     hub->base.counters.failures++;
+    hub->base.counters.busy += end == SOURCE_END_BUSY;
     log_failure(hub->log, refused ? LOG_ERROR : LOG_WARNING, "source down", &reason,
                 LOG_FIELDS(F_TEXT("hub", hub->name), F_NUMBER("retry_ms", wait_us / MS_US)));
     hub->host.wire = NULL;
@@ -345,6 +349,7 @@ static struct reader_host host_of(const struct eventhubs *hub, const struct sour
     size_t least = (size_t)4 * EVENTHUBS_FRAME_LEAST;
     return (struct reader_host){.handlers = handlers,
                                 .ctx = ctx,
+                                .random = config->random,
                                 .log = config->log,
                                 .hub_name = hub->name,
                                 .hub = hub->identity.hub,

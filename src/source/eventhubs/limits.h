@@ -16,6 +16,12 @@
 #define EVENTHUBS_REFUSED_LEAST_US (30 * SECOND_US)
 #define EVENTHUBS_REFUSED_JITTER_US (30 * SECOND_US)
 
+/* After "server busy": doubling from the base, half of it chance, capped; as often as it comes
+ * again within the time after which it is forgotten. Microsoft's clients wait 4 s and more. */
+#define EVENTHUBS_BUSY_BASE_US (8 * SECOND_US)
+#define EVENTHUBS_BUSY_CAP_US (64 * SECOND_US)
+#define EVENTHUBS_BUSY_FORGET_US (120 * SECOND_US)
+
 /* Silence of the peer that ends a connection; half of it is what the peer is told. A dead host is
  * noticed earlier by TCP: keepalive after 10 s, given up after 30 s. */
 #define EVENTHUBS_IDLE_MS 120000

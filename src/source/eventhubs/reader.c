@@ -3,10 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/random.h"
 #include "source/amqp_scan.h"
 #include "source/eventhubs/conditions.h"
 #include "source/eventhubs/limits.h"
+#include "source/eventhubs/pauses.h"
+#include "source/eventhubs/receiver_link.h"
 
 #include <proton/condition.h>
 #include <proton/delivery.h>
@@ -15,7 +16,6 @@
 
 #include <event2/event.h>
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -25,7 +25,11 @@ struct reader {
     struct reader_host *host;
     void *ctx;
     char *partition;
-    pn_session_t *session; /* NULL: never attached, or ended */
+    int64_t token;
+    struct source_position position;
+    char *offset;          /* of the position */
+    int64_t attach_at_us;  /* while it waits for a pause to end; else 0 */
+    pn_session_t *session; /* NULL: not attached yet, or ended */
     pn_link_t *link;
     struct buffer partial; /* the first part of a message that comes in several transfers */
     uint32_t credit_due;   /* asked for, not granted yet */
@@ -52,6 +56,7 @@ static struct reader *of_link(struct wire_link *link)
 
 void reader_host_init(struct reader_host *host)
 {
+    host->pauses = pauses_create(host->random);
     buffer_init(&host->scratch, EVENTHUBS_MESSAGE_BYTES);
     buffer_init(&host->joined, EVENTHUBS_MESSAGE_BYTES);
 }
@@ -100,6 +105,7 @@ static void finish(struct reader *reader, enum source_end end, const struct erro
 {
     clear_busy(reader);
     let_go(reader);
+    reader->attach_at_us = 0;
     DL_DELETE(reader->host->readers, reader);
     DL_APPEND(reader->host->ended, reader);
     reader->end = reader->stopping ? SOURCE_END_CLOSED : end;
@@ -107,8 +113,9 @@ static void finish(struct reader *reader, enum source_end end, const struct erro
         error_set(&reader->why, "closed as asked");
     else
         reader->why = *why;
-    if (reader->end == SOURCE_END_STOLEN)
-        reader->host->counters->stolen++;
+    reader->host->counters->stolen += reader->end == SOURCE_END_STOLEN;
+    reader->host->counters->busy += reader->end == SOURCE_END_BUSY;
+    pauses_add(reader->host->pauses, slice_from(reader->partition), reader->end, clock_now_us());
     wake(reader->host);
 }
 
@@ -116,6 +123,7 @@ static void reader_free(struct reader *reader)
 {
     buffer_free(&reader->partial);
     free(reader->partition);
+    free(reader->offset);
     free(reader);
 }
 
@@ -135,15 +143,27 @@ static void report_ended(struct reader_host *host)
 
 /* --- messages --- */
 
-static void unreadable(struct reader *reader, size_t bytes)
+/* Kept, not skipped: the owner gets all its bytes, and its place in the log. */
+static void note_unreadable(struct reader *reader, const struct source_message *message)
 {
     reader->host->counters->unreadable++;
     struct error why;
     error_set(&why, "a message of the hub cannot be read");
-    error_detail(&why, "Its %zu bytes are no AMQP message with an offset.", bytes);
-    error_hint(&why, "It is skipped. Is the endpoint an Event Hubs-compatible one?");
-    log_error(reader->host->log, "message skipped", &why, F_TEXT("hub", reader->host->hub_name),
-              F_TEXT("partition", reader->partition));
+    error_detail(&why, "The encoding of its %zu bytes makes no sense.", message->wire_bytes);
+    error_hint(&why, "It is handed over as it came, and kept as a dead letter.");
+    log_error(reader->host->log, "message unreadable", &why, F_TEXT("hub", reader->host->hub_name),
+              F_TEXT("partition", reader->partition), F_NUMBER("sequence", message->sequence));
+}
+
+/* There is no way past it that loses nothing: the place in the log is what comes next. */
+static void bad_message(struct reader *reader, size_t bytes, const char *trouble)
+{
+    struct error why;
+    error_set(&why, "partition %s holds a message that cannot be placed", reader->partition);
+    error_detail(&why, "Its %zu bytes %s.", bytes, trouble);
+    error_hint(&why, "Nothing is skipped. Is the endpoint an Event Hubs-compatible one? To go on "
+                     "behind the message, set the partition's checkpoint.");
+    finish(reader, SOURCE_END_BAD_MESSAGE, &why);
 }
 
 static void hand_over(struct reader *reader, struct slice bytes)
@@ -152,24 +172,23 @@ static void hand_over(struct reader *reader, struct slice bytes)
     struct source_message message;
     if (reader->stopping)
         return;
-    if (!amqp_scan(bytes, &host->joined, &message) || message.offset.n == 0) {
-        unreadable(reader, bytes.n);
-        reader_credit(&reader->base, 1); /* the owner never hears of it */
+    if (host->handlers.raw != NULL) {
+        host->handlers.raw(host->ctx, reader->ctx, bytes);
         return;
+    }
+    bool readable = amqp_scan(bytes, &host->joined, &message);
+    if (message.offset.n == 0 || message.sequence < 0) {
+        bad_message(reader, bytes.n, "name no offset and sequence number");
+        return;
+    }
+    if (!readable) {
+        message.unreadable = true;
+        message.body = bytes;
+        note_unreadable(reader, &message);
     }
     host->counters->messages++;
     host->counters->bytes += bytes.n;
     host->handlers.message(host->ctx, reader->ctx, &message);
-}
-
-static void too_large(struct reader *reader)
-{
-    struct error why;
-    error_set(&why, "partition %s holds a message that is too large", reader->partition);
-    error_detail(&why, "More than %u bytes.", EVENTHUBS_MESSAGE_BYTES);
-    error_hint(&why, "No hub should take such a message. Is the endpoint an Event "
-                     "Hubs-compatible one?");
-    finish(reader, SOURCE_END_REFUSED, &why);
 }
 
 static void settle(pn_delivery_t *delivery)
@@ -209,7 +228,7 @@ static bool take_delivery(struct reader *reader, pn_delivery_t *delivery)
     if (whole)
         buffer_clear(scratch);
     if (!receive_into(reader, whole ? scratch : &reader->partial, n)) {
-        too_large(reader);
+        bad_message(reader, reader->partial.n + n, "and those to come are too many");
         return false;
     }
     if (partial)
@@ -285,64 +304,34 @@ static void on_event(struct wire_link *link, pn_event_type_t type)
     }
 }
 
-static pn_bytes_t bytes_of(const char *text)
-{
-    return pn_bytes(strlen(text), text);
-}
-
-/* The filter that says where to start: amqp.annotation.x-opt-offset > '<offset>'. */
-static void put_filter(pn_data_t *filter, struct source_position position)
-{
-    struct slice offset = position.kind == SOURCE_AT_EARLIEST ? SLICE_LITERAL("-1")
-                          : position.kind == SOURCE_AT_LATEST ? SLICE_LITERAL("@latest")
-                                                              : position.offset;
-    char *expression = xasprintf("amqp.annotation.x-opt-offset > '%.*s'", (int)offset.n, offset.p);
-    (void)pn_data_put_map(filter);
-    (void)pn_data_enter(filter);
-    (void)pn_data_put_symbol(filter, bytes_of("apache.org:selector-filter:string"));
-    (void)pn_data_put_described(filter);
-    (void)pn_data_enter(filter);
-    (void)pn_data_put_ulong(filter, UINT64_C(0x0000468C00000004));
-    (void)pn_data_put_string(filter, bytes_of(expression));
-    (void)pn_data_exit(filter);
-    (void)pn_data_exit(filter);
-    free(expression);
-}
-
-static void put_properties(pn_data_t *properties, const char *node, int64_t token)
-{
-    (void)pn_data_put_map(properties);
-    (void)pn_data_enter(properties);
-    (void)pn_data_put_symbol(properties, bytes_of("com.microsoft:receiver-name"));
-    (void)pn_data_put_string(properties, bytes_of(node));
-    (void)pn_data_put_symbol(properties, bytes_of("com.microsoft:epoch"));
-    (void)pn_data_put_long(properties, token);
-    (void)pn_data_exit(properties);
-}
-
-static void attach(struct reader *reader, int64_t token, struct source_position position)
+static void attach(struct reader *reader)
 {
     struct reader_host *host = reader->host;
-    uint64_t unique;
-    random_secret(&unique, sizeof unique);
-    char *address =
-        xasprintf("%s/ConsumerGroups/%s/Partitions/%s", host->hub, host->group, reader->partition);
-    char *name = xasprintf("%s-%016" PRIx64, address, unique);
+    const struct receiver_link what = {.hub = host->hub,
+                                       .group = host->group,
+                                       .partition = reader->partition,
+                                       .node = host->node,
+                                       .token = reader->token,
+                                       .position = reader->position};
+    reader->attach_at_us = 0;
     reader->session = pn_session(wire_connection(host->wire));
     pn_session_set_incoming_capacity(reader->session, host->window_bytes);
     pn_session_set_context(reader->session, &reader->link_events);
     pn_session_open(reader->session);
-    reader->link = pn_receiver(reader->session, name);
+    reader->link = receiver_link_create(reader->session, &what);
     pn_link_set_context(reader->link, &reader->link_events);
-    pn_terminus_set_address(pn_link_source(reader->link), address);
-    pn_terminus_set_address(pn_link_target(reader->link), host->node);
-    put_filter(pn_terminus_filter(pn_link_source(reader->link)), position);
-    put_properties(pn_link_properties(reader->link), host->node, token);
-    pn_link_set_snd_settle_mode(reader->link, PN_SND_SETTLED);
-    pn_link_set_max_message_size(reader->link, EVENTHUBS_MESSAGE_BYTES);
     pn_link_open(reader->link);
-    free(address);
-    free(name);
+    if (reader->credit_due > 0)
+        set_busy(reader);
+    wake(host);
+}
+
+/* At once, unless the partition has a pause. */
+static void attach_in_time(struct reader *reader)
+{
+    reader->attach_at_us = pauses_until(reader->host->pauses, slice_from(reader->partition));
+    if (reader->attach_at_us <= clock_now_us())
+        attach(reader);
 }
 
 static struct reader *create(struct reader_host *host, const struct source_kind *kind,
@@ -368,21 +357,12 @@ struct source_reader *reader_stillborn(struct reader_host *host, const struct so
     return &reader->base;
 }
 
-/* A text that can stand between the quotes of a filter. */
-static bool is_offset(struct slice offset)
-{
-    for (size_t i = 0; i < offset.n; i++)
-        if ((unsigned char)offset.p[i] < ' ' || offset.p[i] == '\'')
-            return false;
-    return offset.n > 0 && offset.n <= 256;
-}
-
 struct source_reader *reader_open(struct reader_host *host, const struct source_kind *kind,
                                   struct slice partition, int64_t token,
                                   struct source_position position, uint32_t credit,
                                   void *reader_ctx)
 {
-    if (position.kind == SOURCE_AFTER_OFFSET && !is_offset(position.offset)) {
+    if (position.kind == SOURCE_AFTER_OFFSET && !receiver_link_is_offset(position.offset)) {
         struct error why;
         error_set(&why, "the checkpoint of partition %.*s holds no offset", (int)partition.n,
                   partition.p);
@@ -390,9 +370,14 @@ struct source_reader *reader_open(struct reader_host *host, const struct source_
         return reader_stillborn(host, kind, partition, reader_ctx, SOURCE_END_BAD_OFFSET, &why);
     }
     struct reader *reader = create(host, kind, partition, reader_ctx);
-    attach(reader, token, position);
-    reader_credit(&reader->base, credit);
-    wake(host);
+    reader->token = token;
+    reader->position = position;
+    if (position.kind == SOURCE_AFTER_OFFSET) {
+        reader->offset = xstrndup(position.offset.p, position.offset.n);
+        reader->position.offset = slice_from(reader->offset);
+    }
+    reader->credit_due = credit;
+    attach_in_time(reader);
     return &reader->base;
 }
 
@@ -401,10 +386,11 @@ struct source_reader *reader_open(struct reader_host *host, const struct source_
 void reader_credit(struct source_reader *base, uint32_t more)
 {
     struct reader *reader = of_base(base);
-    if (reader->session == NULL || more == 0)
+    if (more == 0 || (reader->session == NULL && reader->attach_at_us == 0))
         return;
     reader->credit_due += more;
-    set_busy(reader);
+    if (reader->session != NULL)
+        set_busy(reader);
 }
 
 void reader_hold(struct source_reader *base, bool hold)
@@ -420,6 +406,10 @@ void reader_stop(struct source_reader *base)
     struct reader *reader = of_base(base);
     reader->stopping = true;
     reader->held = false; /* what still arrives is thrown away */
+    if (reader->attach_at_us != 0) {
+        finish(reader, SOURCE_END_CLOSED, NULL);
+        return;
+    }
     if (reader->session == NULL) {
         reader->end = SOURCE_END_CLOSED;
         error_set(&reader->why, "closed as asked");
@@ -467,6 +457,8 @@ void reader_host_tick(struct reader_host *host, int64_t now_us)
     {
         if (reader->stopping && now_us >= reader->stopping_until_us)
             finish(reader, SOURCE_END_CLOSED, NULL);
+        else if (reader->attach_at_us != 0 && now_us >= reader->attach_at_us)
+            attach(reader);
     }
 }
 
@@ -495,4 +487,5 @@ void reader_host_free(struct reader_host *host)
     free_all(host->ended);
     buffer_free(&host->scratch);
     buffer_free(&host->joined);
+    pauses_free(host->pauses);
 }

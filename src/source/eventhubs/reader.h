@@ -12,13 +12,15 @@ struct reader_host {
     struct source_handlers handlers;
     void *ctx;
     struct source_counters *counters;
-    struct log *log;      /* may be NULL */
-    const char *hub_name; /* for logs; the texts are borrowed */
-    const char *hub;      /* at the endpoint */
-    const char *group;    /* consumer group */
-    const char *node;     /* told to the peer */
+    struct random *random; /* jitter */
+    struct log *log;       /* may be NULL */
+    const char *hub_name;  /* for logs; the texts are borrowed */
+    const char *hub;       /* at the endpoint */
+    const char *group;     /* consumer group */
+    const char *node;      /* told to the peer */
     size_t window_bytes;
     struct wire *wire;     /* NULL: no connection */
+    struct pauses *pauses; /* made by reader_host_init */
     struct event *soon;    /* runs reader_host_turn from the loop, when there is no wire to do it */
     struct buffer scratch; /* one whole message */
     struct buffer joined;  /* a body of several sections */

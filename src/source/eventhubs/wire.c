@@ -102,7 +102,7 @@ static void fail_for(struct wire *wire, pn_condition_t *condition)
         condition_explain(what, slice_from(pn_condition_get_name(condition)),
                           slice_from(pn_condition_get_description(condition)), &why);
     /* Stolen and the like make sense for a reader only. */
-    if (end != SOURCE_END_REFUSED && end != SOURCE_END_NOT_FOUND)
+    if (end != SOURCE_END_REFUSED && end != SOURCE_END_NOT_FOUND && end != SOURCE_END_BUSY)
         end = SOURCE_END_LOST;
     wire_fail(wire, end, &why);
 }

@@ -1,6 +1,7 @@
 /* Drives one Event Hubs source by lines on stdin and prints what it hears as lines on stdout:
- *   read PARTITION TOKEN earliest|latest|after:OFFSET CREDIT | credit PARTITION N | hold PARTITION
+ *   read PARTITION TOKEN POSITION CREDIT | credit PARTITION N | hold PARTITION
  *   release PARTITION | stop PARTITION | counters | quit
+ * with a position of earliest, latest, after:OFFSET, time:MS or sequence:NUMBER.
  * With --bench N it reads every partition from the start, throws N events away and prints what
  * that cost. The connection string comes in the environment, SOURCE_CONNECTION. */
 #include "base/clock.h"
@@ -156,7 +157,14 @@ static void command_read(struct driver *driver, struct partition *partition, con
     if (strcmp(position, "latest") == 0)
         where.kind = SOURCE_AT_LATEST;
     else if (strncmp(position, "after:", 6) == 0)
-        where = (struct source_position){SOURCE_AFTER_OFFSET, slice_from(position + 6)};
+        where = (struct source_position){.kind = SOURCE_AFTER_OFFSET,
+                                         .offset = slice_from(position + 6)};
+    else if (strncmp(position, "time:", 5) == 0)
+        where = (struct source_position){.kind = SOURCE_AT_TIME,
+                                         .time_ms = strtoll(position + 5, NULL, 10)};
+    else if (strncmp(position, "sequence:", 9) == 0)
+        where = (struct source_position){.kind = SOURCE_AT_SEQUENCE,
+                                         .sequence = strtoll(position + 9, NULL, 10)};
     partition->reader =
         source_read(driver->source, slice_from(partition->name), strtoll(token, NULL, 10), where,
                     (uint32_t)strtoul(credit, NULL, 10), partition);
@@ -245,8 +253,12 @@ int main(int argc, char **argv)
         .random = &random,
         .log = log,
     };
-    struct source_handlers handlers = {on_up,     on_metadata, on_down,
-                                       on_opened, on_message,  on_ended};
+    struct source_handlers handlers = {.up = on_up,
+                                       .metadata = on_metadata,
+                                       .down = on_down,
+                                       .opened = on_opened,
+                                       .message = on_message,
+                                       .ended = on_ended};
     struct error err;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     driver.source = eventhubs_open(driver.base, dns, &config, handlers, &driver, &err);
