@@ -171,6 +171,8 @@ void binder_wait(struct binder *b, const char *fleet, const struct waiting_event
     size_t n = write_key(text, fleet, event->device, event->module);
     struct binding *entry = NULL;
     HASH_FIND(hh, b->all, text, n, entry);
+    if (entry == NULL) /* binder_find has said PENDING, so it is there */
+        return;
     size_t body_n = event->body.n, offset_n = event->offset.n;
     struct waiting_event *copy = xmalloc(sizeof *copy + body_n + offset_n);
     char *bytes = (char *)(copy + 1);

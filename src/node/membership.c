@@ -6,6 +6,7 @@
 #include "core/lease.h"
 #include "core/retry.h"
 #include "core/session.h"
+#include "node/lines.h"
 #include "pg/connection.h"
 #include "pg/migrate.h"
 
@@ -13,7 +14,6 @@
 #include <string.h>
 
 enum {
-    CONNECT_TIMEOUT_MS = 3000,
     POLL_MS = 1000,
     WATCH_MS = 800,       /* below deadlock_timeout: see holdfast.watch */
     WATCH_ALONE_MS = 500, /* nobody to watch: look again */
@@ -22,19 +22,7 @@ enum {
     TEND_MS = 1000
 };
 
-enum line { LINE_LEASE, LINE_WATCH, LINE_WORK, LINES };
-
-/* One of the three connections, with what its handlers need to know. */
-struct link {
-    struct membership *m;
-    enum line line;
-    struct pg_connection *pg;
-    bool up;
-};
-
 struct membership {
-    struct event_base *base;
-    struct evdns_base *dns;
     struct membership_config config;
     struct membership_handlers handlers;
     struct random *random;
@@ -42,7 +30,7 @@ struct membership {
 
     enum session_state state;
     struct lease lease;
-    struct link links[LINES];
+    struct lines *lines;
     struct store_joined session;
     char key[SESSION_KEY_TEXT];
     int64_t highest_token;
@@ -106,7 +94,7 @@ void membership_refresh(struct membership *m)
     }
     m->refreshing = true;
     m->refresh_sent_us = clock_now_us();
-    store_assignment(m->links[LINE_WORK].pg, m->key, on_assignment, m);
+    store_assignment(lines_get(m->lines, LINE_WORK), m->key, on_assignment, m);
 }
 
 static void on_configuration(void *ctx, struct configuration *configuration,
@@ -127,7 +115,7 @@ static void configure(struct membership *m)
     if (m->configuring)
         return;
     m->configuring = true;
-    store_configuration(m->links[LINE_WORK].pg, m->key, on_configuration, m);
+    store_configuration(lines_get(m->lines, LINE_WORK), m->key, on_configuration, m);
 }
 
 static void set_leader(struct membership *m, bool leader, int64_t token)
@@ -177,7 +165,7 @@ static void poll_now(struct membership *m)
         return;
     m->polling = true;
     m->poll_at_us = clock_now_us() + POLL_MS * MS_US;
-    store_poll(m->links[LINE_WORK].pg, m->key, on_poll, m);
+    store_poll(lines_get(m->lines, LINE_WORK), m->key, on_poll, m);
 }
 
 /* ---- the watch ---------------------------------------------------------------------------- */
@@ -217,7 +205,7 @@ static void on_watch(void *ctx, const char *what, const struct error *err)
     if (strcmp(what, "died") == 0) {
         m->watching = true;
         m->sweep_sent_us = clock_now_us();
-        store_sweep(m->links[LINE_WATCH].pg, m->key, on_sweep, m);
+        store_sweep(lines_get(m->lines, LINE_WATCH), m->key, on_sweep, m);
         return;
     }
     if (strcmp(what, "alone") == 0)
@@ -229,7 +217,7 @@ static void on_watch(void *ctx, const char *what, const struct error *err)
 static void watch(struct membership *m)
 {
     m->watching = true;
-    store_watch(m->links[LINE_WATCH].pg, m->key, WATCH_MS, on_watch, m);
+    store_watch(lines_get(m->lines, LINE_WATCH), m->key, WATCH_MS, on_watch, m);
 }
 
 /* ---- the leader's timer ------------------------------------------------------------------- */
@@ -259,7 +247,7 @@ static void on_ping(void *ctx, int64_t pid, const struct error *err)
             lease_ping_answered(&m->lease);
         return;
     }
-    if (pid != pg_backend_pid(m->links[LINE_LEASE].pg)) {
+    if (pid != pg_backend_pid(lines_get(m->lines, LINE_LEASE))) {
         struct error changed;
         error_set(&changed, "another backend answers on the lease connection");
         error_hint(&changed, "A pooler in transaction mode stands between: connect directly.");
@@ -277,7 +265,7 @@ static void on_ping(void *ctx, int64_t pid, const struct error *err)
 static void ping(struct membership *m, int64_t now_us)
 {
     lease_ping_sent(&m->lease, now_us);
-    store_ping(m->links[LINE_LEASE].pg, on_ping, m);
+    store_ping(lines_get(m->lines, LINE_LEASE), on_ping, m);
 }
 
 void membership_confirm(struct membership *m, int64_t now_us)
@@ -291,24 +279,17 @@ void membership_confirm(struct membership *m, int64_t now_us)
 
 static void on_up(void *ctx)
 {
-    struct link *link = ctx;
-    struct membership *m = link->m;
-    link->up = true;
-    if (m->links[LINE_LEASE].up && m->links[LINE_WATCH].up && m->links[LINE_WORK].up)
-        step(m, SESSION_CONNECTED, NULL);
+    step(ctx, SESSION_CONNECTED, NULL);
 }
 
 static void on_lost(void *ctx, const struct error *why)
 {
-    struct link *link = ctx;
-    link->up = false;
-    step(link->m, SESSION_LOST, why);
+    step(ctx, SESSION_LOST, why);
 }
 
 static void on_notified(void *ctx, const char *payload)
 {
-    struct link *link = ctx;
-    struct membership *m = link->m;
+    struct membership *m = ctx;
     if (m->state != SESSION_LIVE)
         return;
     if (strcmp(payload, "assignment") == 0)
@@ -317,41 +298,9 @@ static void on_notified(void *ctx, const char *payload)
     poll_now(m);
 }
 
-static void connect_all(struct membership *m)
-{
-    static const char *const names[LINES] = {"lease", "watch", "work"};
-    for (int i = 0; i < LINES; i++) {
-        char application[96];
-        (void)snprintf(application, sizeof application, "holdfast %s %s", m->config.node, names[i]);
-        /* Of the three only the lease connection must speak to live; the others must not be able
-         * to hang for ever in a transaction or a statement. */
-        char options[192];
-        (void)snprintf(options, sizeof options,
-                       "-c idle_session_timeout=%d -c idle_in_transaction_session_timeout=%d"
-                       " -c statement_timeout=%d",
-                       i == LINE_LEASE ? m->config.ttl_ms : 0, m->config.ttl_ms,
-                       3 * m->config.ttl_ms);
-        struct pg_settings settings = {.conninfo = m->config.database,
-                                       .application_name = application,
-                                       .options = options,
-                                       .connect_timeout_us = CONNECT_TIMEOUT_MS * MS_US};
-        struct pg_handlers handlers = {.ctx = &m->links[i],
-                                       .up = on_up,
-                                       .lost = on_lost,
-                                       .notified = i == LINE_WORK ? on_notified : NULL};
-        m->links[i].up = false;
-        m->links[i].pg = pg_open(m->base, m->dns, &settings, handlers, m->log);
-    }
-}
-
 static void close_all(struct membership *m)
 {
-    for (int i = 0; i < LINES; i++) {
-        struct pg_connection *pg = m->links[i].pg;
-        m->links[i].pg = NULL;
-        m->links[i].up = false;
-        pg_close(pg);
-    }
+    lines_close(m->lines);
     m->polling = m->refreshing = m->refresh_again = m->watching = false;
     m->configuring = m->tending = false;
 }
@@ -406,10 +355,10 @@ static void join(struct membership *m)
                               .highest_token = m->highest_token,
                               .capacity = m->config.capacity,
                               .ttl_ms = m->config.ttl_ms,
-                              .watch_pid = pg_backend_pid(m->links[LINE_WATCH].pg),
-                              .work_pid = pg_backend_pid(m->links[LINE_WORK].pg)};
+                              .watch_pid = pg_backend_pid(lines_get(m->lines, LINE_WATCH)),
+                              .work_pid = pg_backend_pid(lines_get(m->lines, LINE_WORK))};
     m->join_sent_us = clock_now_us();
-    store_join(m->links[LINE_LEASE].pg, &join, on_joined, m);
+    store_join(lines_get(m->lines, LINE_LEASE), &join, on_joined, m);
 }
 
 static void begin(struct membership *m)
@@ -420,7 +369,7 @@ static void begin(struct membership *m)
     log_info(m->log, "joined the cluster", F_NUMBER("session", m->session.session_id),
              F_NUMBER("timeline", m->session.timeline),
              F_TEXT("incarnation", m->session.incarnation));
-    store_listen(m->links[LINE_WORK].pg, NULL, m);
+    store_listen(lines_get(m->lines, LINE_WORK), NULL, m);
     m->handlers.live(m->handlers.ctx);
     if (m->confirming) {
         m->confirming = false;
@@ -458,9 +407,9 @@ static void doubt(struct membership *m)
 static void carry_out(struct membership *m, unsigned actions)
 {
     if (actions & SESSION_DO_CONNECT)
-        connect_all(m);
+        lines_open(m->lines);
     if (actions & SESSION_DO_CHECK)
-        store_schema_version(m->links[LINE_WORK].pg, on_schema, m);
+        store_schema_version(lines_get(m->lines, LINE_WORK), on_schema, m);
     if (actions & SESSION_DO_JOIN)
         join(m);
     if (actions & SESSION_DO_BEGIN)
@@ -472,7 +421,7 @@ static void carry_out(struct membership *m, unsigned actions)
     if (actions & SESSION_DO_BACK_OFF)
         back_off(m);
     if (actions & SESSION_DO_LEAVE)
-        store_leave(m->links[LINE_WORK].pg, m->key, on_left, m);
+        store_leave(lines_get(m->lines, LINE_WORK), m->key, on_left, m);
     if (actions & SESSION_DO_END)
         m->handlers.gone(m->handlers.ctx);
 }
@@ -505,15 +454,20 @@ struct membership *membership_open(struct event_base *base, struct evdns_base *d
                                    struct log *log)
 {
     struct membership *m = xcalloc(1, sizeof *m);
-    *m = (struct membership){.base = base,
-                             .dns = dns,
-                             .config = *config,
+    *m = (struct membership){.config = *config,
                              .handlers = handlers,
                              .random = random,
                              .log = log,
                              .state = SESSION_AWAY};
-    for (int i = 0; i < LINES; i++)
-        m->links[i] = (struct link){.m = m, .line = (enum line)i};
+    struct lines_config lines = {.base = base,
+                                 .dns = dns,
+                                 .log = log,
+                                 .database = config->database,
+                                 .node = config->node,
+                                 .ttl_ms = config->ttl_ms};
+    m->lines = lines_create(
+        &lines,
+        (struct lines_handlers){.ctx = m, .up = on_up, .lost = on_lost, .notified = on_notified});
     lease_init(&m->lease, config->ttl_ms * MS_US);
     return m;
 }
@@ -523,7 +477,7 @@ void membership_free(struct membership *m)
     if (m == NULL)
         return;
     m->state = SESSION_GONE;
-    close_all(m);
+    lines_free(m->lines);
     free(m);
 }
 
@@ -550,13 +504,13 @@ void membership_tick(struct membership *m, int64_t now_us)
         watch(m);
     if (m->leader && !m->tending && now_us >= m->tend_at_us) {
         m->tending = true;
-        store_tend(m->links[LINE_WORK].pg, m->key, m->leader_token, on_tend, m);
+        store_tend(lines_get(m->lines, LINE_WORK), m->key, m->leader_token, on_tend, m);
     }
 }
 
 struct pg_connection *membership_work(const struct membership *m)
 {
-    return m->state == SESSION_LIVE ? m->links[LINE_WORK].pg : NULL;
+    return m->state == SESSION_LIVE ? lines_get(m->lines, LINE_WORK) : NULL;
 }
 
 const char *membership_key(const struct membership *m)

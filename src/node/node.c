@@ -16,9 +16,16 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-enum { HEARTBEAT_MS = 20, REPORT_MS = 1000, MARGIN_DIVISOR = 5, ENDS_MAX = 4096 };
+enum {
+    HEARTBEAT_MS = 20,
+    REPORT_MS = 1000,
+    MARGIN_DIVISOR = 5,
+    ENDS_MAX = 4096,
+    STATS_CEILING = 262144
+};
 
 struct node {
     struct node_parts parts; /* first: the parts know the node as this */
@@ -136,8 +143,11 @@ static long resident_kib(void)
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
+    char line[128] = "";
+    if (fgets(line, sizeof line, file) != NULL) {
+        const char *resident = strchr(line, ' '); /* behind the total size */
+        pages = resident != NULL ? strtol(resident, NULL, 10) : 0;
+    }
     (void)fclose(file);
     return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
@@ -186,7 +196,7 @@ static void report(struct node *node, int64_t now_us)
     if (work == NULL || node->reporting)
         return;
     struct buffer json;
-    buffer_init(&json, 256 * 1024);
+    buffer_init(&json, STATS_CEILING);
     write_stats(node, &json);
     struct store_partition_end *ends = xcalloc(ENDS_MAX, sizeof *ends);
     size_t n = grants_ends(parts->grants, ends, ENDS_MAX);
@@ -305,7 +315,7 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
     node->beat_us = node->rate_at_us = clock_now_us();
     node->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, node);
     event_priority_set(node->heartbeat, 0);
-    struct timeval interval = {.tv_usec = HEARTBEAT_MS * 1000};
+    struct timeval interval = {.tv_usec = HEARTBEAT_MS * MS_US};
     event_add(node->heartbeat, &interval);
     return node;
 }

@@ -59,7 +59,7 @@ static bool read_destination(struct json_object *from, struct destination_config
     to->max_in_flight = (unsigned)number_of(from, "max_in_flight", 16);
     to->request_timeout_ms = (int)number_of(from, "request_timeout_ms", 10000);
     to->max_rows = (unsigned)number_of(from, "max_rows", 1000);
-    to->max_bytes = (size_t)number_of(from, "max_bytes", 1024 * 1024);
+    to->max_bytes = (size_t)number_of(from, "max_bytes", 1 << 20);
     to->linger_ms = (int)number_of(from, "linger_ms", 0);
     return true;
 }

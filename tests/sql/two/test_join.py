@@ -43,8 +43,8 @@ def test_refuses_wrong_protocol_ttl_and_connections(cluster):
 
 def test_connection_of_another_role_is_refused(cluster):
     a = cluster.node("a")
-    assert sqlstate(lambda: a.lease.row(
-        "SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, 1000, %s, %s)", a.watch.pid, cluster.admin.pid)) == "HF004"
+    join = "SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, 1000, %s, %s)"
+    assert sqlstate(lambda: a.lease.row(join, a.watch.pid, cluster.admin.pid)) == "HF004"
 
 
 def test_set_inside_a_session_is_no_lease(cluster):
