@@ -129,11 +129,13 @@ def sequences(messages):
     return [m.annotations["x-opt-sequence-number"] for m in messages]
 
 
-def token(audience, key=KEY, expires=None, name="holdfast"):
+def token(audience, key=KEY, expires=None, name="holdfast", decoded=False):
+    """A shared access signature; `decoded`: with the key as an IoT Hub takes it."""
+    secret = base64.b64decode(key) if decoded else key.encode()
     resource = urllib.parse.quote(audience, safe="")
     expiry = str(int(expires if expires is not None else time.time() + 3600))
     text = f"{resource}\n{expiry}".encode()
-    digest = base64.b64encode(hmac.new(key.encode(), text, hashlib.sha256).digest()).decode()
+    digest = base64.b64encode(hmac.new(secret, text, hashlib.sha256).digest()).decode()
     signature = urllib.parse.quote(digest, safe="")
     return f"SharedAccessSignature sr={resource}&sig={signature}&se={expiry}&skn={name}"
 
@@ -150,8 +152,8 @@ def ask(connection, node, properties, body):
     return reply
 
 
-def put_token(connection, path, **more):
-    audience = f"sb://localhost:5672/telemetry{path}"
+def put_token(connection, path, hub="telemetry", audience=None, **more):
+    audience = audience or f"sb://localhost:5672/{hub}{path}"
     given = more.pop("given", None) or token(audience, **more)
     properties = {
         "operation": "put-token",
@@ -161,8 +163,8 @@ def put_token(connection, path, **more):
     return ask(connection, "$cbs", properties, given).properties["status-code"]
 
 
-def read(connection, kind, **more):
-    properties = {"operation": "READ", "name": "telemetry", "type": f"com.microsoft:{kind}"}
+def read(connection, kind, hub="telemetry", **more):
+    properties = {"operation": "READ", "name": hub, "type": f"com.microsoft:{kind}"}
     return ask(connection, "$management", {**properties, **more}, b"[]")
 
 

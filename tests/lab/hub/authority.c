@@ -40,14 +40,27 @@ static char *percent_decode(struct slice s)
     return text;
 }
 
-/* The path of an audience, as struct grant keeps it. The caller frees it. */
-static char *audience_path(struct slice audience)
+/* Whose an audience is. The two may have the same host name in the lab: only those of an event hub
+ * are URLs, unless the path is one of an IoT Hub. */
+static enum audience_kind kind_of(const char *iothub, const char *host, bool scheme,
+                                  const char *path)
+{
+    size_t n = iothub ? strlen(iothub) : 0;
+    bool same = n > 0 && strncasecmp(host, iothub, n) == 0 && strcspn(host, ":/") == n;
+    return same && (!scheme || strncasecmp(path, "messages/", 9) == 0) ? AUDIENCE_IOTHUB
+                                                                       : AUDIENCE_EVENT_HUB;
+}
+
+/* The path of an audience, as struct grant keeps it, and whose it is. The caller frees it. */
+static char *audience_path(const struct policy *policy, struct slice audience,
+                           enum audience_kind *kind)
 {
     char *text = percent_decode(audience);
     char *scheme = strstr(text, "://");
-    char *path = scheme ? scheme + 3 : text;
-    path += strcspn(path, "/");
+    char *host = scheme ? scheme + 3 : text;
+    char *path = host + strcspn(host, "/");
     path += strspn(path, "/");
+    *kind = kind_of(policy->iothub, host, scheme != NULL, path);
     size_t n = strlen(path);
     while (n > 0 && path[n - 1] == '/')
         n--;
@@ -79,33 +92,65 @@ static struct slice token_field(struct slice fields, const char *name)
     return (struct slice){NULL, 0};
 }
 
-static bool signature_fits(const struct policy *policy, struct slice resource, struct slice expiry,
-                           struct slice signature)
+static bool hmac_fits(struct slice key, const char *text, const char *given)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int digest_n = 0;
-    char *signed_text =
-        xasprintf("%.*s\n%.*s", (int)resource.n, resource.p, (int)expiry.n, expiry.p);
-    HMAC(EVP_sha256(), policy->key, (int)strlen(policy->key), (const unsigned char *)signed_text,
-         strlen(signed_text), digest, &digest_n);
-    free(signed_text);
     unsigned char expected[2 * EVP_MAX_MD_SIZE];
-    int expected_n = EVP_EncodeBlock(expected, digest, (int)digest_n);
+    HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)text, strlen(text), digest,
+         &digest_n);
+    int n = EVP_EncodeBlock(expected, digest, (int)digest_n);
+    return strlen(given) == (size_t)n && CRYPTO_memcmp(given, expected, (size_t)n) == 0;
+}
+
+/* The bytes that a base64 text stands for; n 0 when it is none. The caller frees them. */
+static struct slice decode_key(const char *text)
+{
+    size_t n = strlen(text);
+    unsigned char *bytes = xmalloc(n + 1);
+    int got = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)n);
+    /* EVP_DecodeBlock counts the padding. */
+    for (size_t i = n; got > 0 && i > 0 && text[i - 1] == '='; i--)
+        got--;
+    return (struct slice){(char *)bytes, got > 0 ? (size_t)got : 0};
+}
+
+static bool signature_fits(const struct policy *policy, enum audience_kind kind,
+                           struct slice resource, struct slice expiry, struct slice signature)
+{
+    char *text = xasprintf("%.*s\n%.*s", (int)resource.n, resource.p, (int)expiry.n, expiry.p);
     char *given = percent_decode(signature);
-    bool fits = strlen(given) == (size_t)expected_n &&
-                CRYPTO_memcmp(given, expected, (size_t)expected_n) == 0;
+    bool fits;
+    if (kind == AUDIENCE_IOTHUB) {
+        struct slice key = decode_key(policy->key);
+        fits = key.n > 0 && hmac_fits(key, text, given);
+        free((char *)key.p);
+    } else {
+        fits = hmac_fits(slice_from(policy->key), text, given);
+    }
+    free(text);
     free(given);
     return fits;
 }
 
-static bool resource_covers(struct slice resource, struct slice audience)
+static bool resource_covers(const struct policy *policy, struct slice resource,
+                            struct slice audience)
 {
-    char *above = audience_path(resource);
-    char *path = audience_path(audience);
-    bool ok = covers(above, path);
+    enum audience_kind above_kind;
+    enum audience_kind kind;
+    char *above = audience_path(policy, resource, &above_kind);
+    char *path = audience_path(policy, audience, &kind);
+    bool ok = above_kind == kind && covers(above, path);
     free(above);
     free(path);
     return ok;
+}
+
+static enum audience_kind audience_kind(const struct policy *policy, struct slice audience)
+{
+    enum audience_kind kind;
+    free(audience_path(policy, audience, &kind));
+    return kind;
 }
 
 bool authority_check(const struct policy *policy, struct slice token, struct slice audience,
@@ -130,7 +175,7 @@ bool authority_check(const struct policy *policy, struct slice token, struct sli
     bool known = strcmp(policy_name, policy->name) == 0;
     free(policy_name);
     if (!known || expiry.n == 0 || expiry.n > 12 ||
-        !signature_fits(policy, resource, expiry, signature))
+        !signature_fits(policy, audience_kind(policy, audience), resource, expiry, signature))
         return false;
     char seconds[16] = {0};
     memcpy(seconds, expiry.p, expiry.n);
@@ -140,33 +185,37 @@ bool authority_check(const struct policy *policy, struct slice token, struct sli
         return false;
     }
     *why = "InvalidAudience: The token's resource does not cover the audience.";
-    return resource_covers(resource, audience);
+    return resource_covers(policy, resource, audience);
 }
 
-void authority_grant(struct authority *authority, struct slice audience, int64_t expires_s)
+void authority_grant(struct authority *authority, const struct policy *policy,
+                     struct slice audience, int64_t expires_s)
 {
-    char *path = audience_path(audience);
+    enum audience_kind kind;
+    char *path = audience_path(policy, audience, &kind);
     struct grant *grant;
     LL_FOREACH(authority->grants, grant)
     {
-        if (strcmp(grant->path, path) == 0) {
+        if (grant->kind == kind && strcmp(grant->path, path) == 0) {
             grant->expires_s = expires_s;
             free(path);
             return;
         }
     }
     grant = xcalloc(1, sizeof *grant);
+    grant->kind = kind;
     grant->path = path;
     grant->expires_s = expires_s;
     LL_PREPEND(authority->grants, grant);
 }
 
-bool authority_allows(const struct authority *authority, const char *path, int64_t now_s)
+bool authority_allows(const struct authority *authority, enum audience_kind kind, const char *path,
+                      int64_t now_s)
 {
     struct grant *grant;
     LL_FOREACH(authority->grants, grant)
     {
-        if (grant->expires_s > now_s && covers(grant->path, path))
+        if (grant->kind == kind && grant->expires_s > now_s && covers(grant->path, path))
             return true;
     }
     return false;

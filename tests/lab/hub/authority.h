@@ -6,9 +6,13 @@
 #include <stdint.h>
 
 /* Who may do what: shared access signatures, and the grants that one connection has earned with
- * them. An audience like sb://host:port/hub/ConsumerGroups/x/Partitions/0 counts by its path. */
+ * them. An audience like sb://host:port/hub/ConsumerGroups/x/Partitions/0 counts by its path. That
+ * of an IoT Hub is the hub's host name alone, and allows nothing in the event hub. */
+
+enum audience_kind { AUDIENCE_EVENT_HUB, AUDIENCE_IOTHUB };
 
 struct grant {
+    enum audience_kind kind;
     char *path; /* lower case, no scheme and host, no slash at the ends; "" is the namespace */
     int64_t expires_s;
     struct grant *next;
@@ -20,7 +24,9 @@ struct authority {
 
 struct policy {
     const char *name;
-    const char *key; /* the HMAC key is these characters, not what they decode to */
+    const char *key; /* the HMAC key: for the event hub these characters, for the IoT Hub what they
+                        decode to */
+    const char *iothub; /* the IoT Hub's host name; NULL: there is none */
 };
 
 /* Checks a token for an audience. Without a key in the policy every token passes and never
@@ -29,9 +35,11 @@ bool authority_check(const struct policy *policy, struct slice token, struct sli
                      int64_t now_s, int64_t *expires_s, const char **why);
 
 /* Remembers that the audience was granted; replaces the grant of the same path. */
-void authority_grant(struct authority *authority, struct slice audience, int64_t expires_s);
+void authority_grant(struct authority *authority, const struct policy *policy,
+                     struct slice audience, int64_t expires_s);
 
 /* Whether a grant covers this path: the same, or one above it, and not expired. */
-bool authority_allows(const struct authority *authority, const char *path, int64_t now_s);
+bool authority_allows(const struct authority *authority, enum audience_kind kind, const char *path,
+                      int64_t now_s);
 
 void authority_free(struct authority *authority);

@@ -19,7 +19,9 @@ struct hub_options {
     const char *data;     /* folder; NULL: memory only */
     const char *key_name; /* the policy whose tokens are accepted */
     const char *key;      /* NULL: every token is accepted, and none is needed */
-    int64_t retain;       /* events per partition; 0: all */
+    const char *iothub;   /* host name of the IoT Hub that sends its readers here; NULL: none */
+    const char *redirect_host; /* the host that it sends them to */
+    int64_t retain;            /* events per partition; 0: all */
 };
 
 struct partition {

@@ -32,6 +32,8 @@ static const char help[] =
     "  --data DIR        keep the logs there over a restart\n"
     "  --key-name NAME   the policy that tokens must be signed with (holdfast)\n"
     "  --key-file FILE   its key; without it every token is accepted, and none is needed\n"
+    "  --iothub HOST     be the IoT Hub of that name too, which redirects its readers\n"
+    "  --redirect-host HOST  to this host (localhost)\n"
     "  --retain EVENTS   forget the oldest events of a partition beyond this number\n"
     "  --exit-with-parent\n"
     "  --verbose         log every attach and refusal\n";
@@ -126,6 +128,12 @@ static bool set_option(struct arguments *a, int option, const char *value)
         free(a->key);
         a->hub.key = a->key = read_key(value);
         return a->key != NULL;
+    case 'i':
+        a->hub.iothub = value;
+        return *value != '\0' && strpbrk(value, ":/") == NULL;
+    case 'R':
+        a->hub.redirect_host = value;
+        return *value != '\0';
     case 'r':
         a->hub.retain = parse_long(value, 1, LONG_MAX, &number) ? number : 0;
         return a->hub.retain > 0;
@@ -153,13 +161,18 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         {"data", required_argument, NULL, 'd'},
         {"key-name", required_argument, NULL, 'k'},
         {"key-file", required_argument, NULL, 'f'},
+        {"iothub", required_argument, NULL, 'i'},
+        {"redirect-host", required_argument, NULL, 'R'},
         {"retain", required_argument, NULL, 'r'},
         {"exit-with-parent", no_argument, NULL, 'e'},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, '?'},
         {NULL, 0, NULL, 0},
     };
-    *a = (struct arguments){.hub = {.name = "telemetry", .partitions = 8, .key_name = "holdfast"},
+    *a = (struct arguments){.hub = {.name = "telemetry",
+                                    .partitions = 8,
+                                    .key_name = "holdfast",
+                                    .redirect_host = "localhost"},
                             .tls_port = -1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

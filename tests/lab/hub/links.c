@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "hub/publisher.h"
 #include "hub/reader.h"
+#include "hub/redirect.h"
 #include "hub/service.h"
 
 #include <proton/condition.h>
@@ -39,7 +40,8 @@ bool links_allowed(const struct connection *c, const char *path)
     if (c->hub->options.key == NULL)
         return true;
     char *whole = xasprintf("%s%s%s", c->hub->options.name, *path ? "/" : "", path);
-    bool allowed = authority_allows(&c->access, whole, clock_wall_us() / SECOND_US);
+    bool allowed =
+        authority_allows(&c->access, AUDIENCE_EVENT_HUB, whole, clock_wall_us() / SECOND_US);
     free(whole);
     return allowed;
 }
@@ -117,6 +119,8 @@ static void open_link(struct connection *c, pn_link_t *link)
         service_attach(c, link, LINK_CBS);
     else if (strcmp(address, "$management") == 0)
         service_attach(c, link, LINK_MANAGEMENT);
+    else if (out && redirect_is_meant(c->hub, address))
+        redirect_answer(c, link);
     else if (out)
         open_reader(c, link, address);
     else

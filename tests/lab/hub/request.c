@@ -61,7 +61,7 @@ static void put_status(pn_message_t *reply, int code, const char *description,
 
 static struct policy policy_of(const struct hub *hub)
 {
-    return (struct policy){hub->options.key_name, hub->options.key};
+    return (struct policy){hub->options.key_name, hub->options.key, hub->options.iothub};
 }
 
 /* The token in the body: a string in an amqp-value. */
@@ -100,7 +100,7 @@ void request_put_token(struct connection *c, pn_message_t *request, pn_message_t
                   F_SLICE("audience", audience));
         put_status(reply, 401, why, "amqp:unauthorized-access");
     } else {
-        authority_grant(&c->access, audience, expires_s);
+        authority_grant(&c->access, &policy, audience, expires_s);
         put_status(reply, 200, "OK", NULL);
     }
 }

@@ -1,0 +1,72 @@
+#include "hub/redirect.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "hub/links.h"
+
+#include <proton/codec.h>
+#include <proton/condition.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+bool redirect_is_meant(const struct hub *hub, const char *address)
+{
+    if (hub->options.iothub == NULL)
+        return false;
+    const char *scheme = strstr(address, "://");
+    if (scheme != NULL) {
+        address = scheme + 3;
+        address += strcspn(address, "/");
+    }
+    address += strspn(address, "/");
+    return strcasecmp(address, "messages/events/$management") == 0;
+}
+
+static pn_bytes_t bytes_of(const char *text)
+{
+    return pn_bytes(strlen(text), text);
+}
+
+static void put_text(pn_data_t *map, const char *key, const char *value)
+{
+    pn_data_put_symbol(map, bytes_of(key));
+    pn_data_put_string(map, bytes_of(value));
+}
+
+static void put_endpoint(pn_data_t *map, const struct connection *c)
+{
+    const struct hub_options *o = &c->hub->options;
+    char *address = xasprintf("%s://%s:%ld/%s/$management", c->stream.tls ? "amqps" : "amqp",
+                              o->redirect_host, c->port, o->name);
+    char *tracking = xasprintf("%s_G0", c->hub->instance);
+    pn_data_clear(map);
+    pn_data_put_map(map);
+    pn_data_enter(map);
+    put_text(map, "hostname", o->redirect_host);
+    put_text(map, "network-host", o->redirect_host);
+    pn_data_put_symbol(map, bytes_of("port"));
+    pn_data_put_int(map, (int32_t)c->port);
+    put_text(map, "address", address);
+    put_text(map, "com.microsoft:tracking-id", tracking);
+    pn_data_exit(map);
+    free(address);
+    free(tracking);
+}
+
+void redirect_answer(struct connection *c, pn_link_t *link)
+{
+    const struct hub_options *o = &c->hub->options;
+    if (o->key != NULL && !authority_allows(&c->access, AUDIENCE_IOTHUB, "messages/events",
+                                            clock_wall_us() / SECOND_US)) {
+        links_refuse(link, "amqp:unauthorized-access",
+                     "Unauthorized access. 'ServiceConnect' permission is required to perform "
+                     "this operation.");
+        return;
+    }
+    put_endpoint(pn_condition_info(pn_link_condition(link)), c);
+    char *text = xasprintf("The link has been redirected to '%s'. TrackingId:%s_G0",
+                           o->redirect_host, c->hub->instance);
+    links_refuse(link, "amqp:link:redirect", text);
+    free(text);
+}
