@@ -4,7 +4,7 @@
 #include "core/retry.h"
 
 #define PROBE_BASE_US (200 * MS_US)
-#define PROBE_CAP_US (5 * SECOND_US)
+#define PROBE_CAP_US (3 * SECOND_US)
 #define PROBE_LEAST_US (100 * MS_US)
 
 /* What an event does in a state. */

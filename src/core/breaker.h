@@ -41,7 +41,7 @@ struct breaker {
 void breaker_init(struct breaker *b, int64_t now_us);
 
 /* Takes note of an event; true if the state changed. While open, the time of the next probe is
- * drawn with back-off from 0.1 s up to 5 s. */
+ * drawn with back-off from 0.1 s up to 3 s. */
 bool breaker_note(struct breaker *b, enum breaker_event event, int64_t now_us,
                   struct random *random);
 

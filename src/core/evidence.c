@@ -5,14 +5,11 @@ void evidence_init(struct evidence *e)
     *e = (struct evidence){0};
 }
 
-void evidence_probe(struct evidence *e, bool ready, int64_t started_us)
+void evidence_probe(struct evidence *e, bool ready)
 {
-    if (!ready) {
+    if (!ready)
         evidence_forget(e);
-        return;
-    }
-    e->ready = true;
-    e->ready_us = started_us;
+    e->ready = ready;
 }
 
 void evidence_accepted(struct evidence *e, uint64_t thing, int64_t started_us)
@@ -33,11 +30,11 @@ void evidence_forget(struct evidence *e)
 
 bool evidence_refuted(const struct evidence *e, uint64_t thing, int64_t since_us)
 {
-    if (!e->ready || e->ready_us <= since_us)
+    if (!e->ready)
         return false;
     for (int i = 0; i < 2; i++) {
         const struct evidence_acceptance *a = &e->accepted[i];
-        if (a->started_us > since_us && a->thing != thing)
+        if (a->started_us != 0 && a->started_us >= since_us && a->thing != thing)
             return true;
     }
     return false;

@@ -16,15 +16,14 @@ struct evidence_acceptance {
 
 struct evidence {
     bool ready;          /* the last probe said ready, and nothing has failed since */
-    int64_t ready_us;    /* when that probe was sent */
     uint64_t generation; /* counts the times when everything was forgotten */
     struct evidence_acceptance accepted[2]; /* the latest, of distinct Things; newest first */
 };
 
 void evidence_init(struct evidence *e);
 
-/* A probe that was sent at `started_us` said ready, or did not. */
-void evidence_probe(struct evidence *e, bool ready, int64_t started_us);
+/* A probe said ready, or did not. */
+void evidence_probe(struct evidence *e, bool ready);
 
 /* A request for `thing` that was sent at `started_us` was accepted. */
 void evidence_accepted(struct evidence *e, uint64_t thing, int64_t started_us);
@@ -34,6 +33,7 @@ void evidence_accepted(struct evidence *e, uint64_t thing, int64_t started_us);
 void evidence_forget(struct evidence *e);
 
 /* Whether a request for `thing` that is sent now would, if it is refused like the one that was
- * refused at `since_us`, be refused for its own sake: the platform said ready, and accepted
- * another Thing, by requests that were all sent after `since_us` and are answered by now. */
+ * refused at `since_us`, be refused for its own sake: the platform is ready, and has accepted
+ * another Thing by a request that was sent at `since_us` or later and is answered by now.
+ * (The same microsecond is late enough: the platform had refused before we heard of it.) */
 bool evidence_refuted(const struct evidence *e, uint64_t thing, int64_t since_us);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "core/hash.h"
 #include "core/pause.h"
+#include "core/refusals.h"
 #include "thingworx/endpoints.h"
 #include "thingworx/http.h"
 
@@ -34,9 +35,12 @@ struct request {
     uint64_t thing;
     int64_t refused_since_us, started_us;
     uint64_t generation; /* of the endpoint's evidence */
-    bool refutable;      /* the evidence spoke against the Thing when this was sent */
-    bool trial;          /* of a paused destination */
-    bool probation;      /* of a breaker that is half open */
+    /* The evidence spoke against the Thing when this was sent: since the refusal of this batch,
+     * and since its last refusal of whatever rows, which was with known_status. */
+    bool refutable, refutable_again;
+    int known_status;
+    bool trial;     /* of a paused destination */
+    bool probation; /* of a breaker that is half open */
     unsigned moves;
 };
 
@@ -53,6 +57,7 @@ struct thingworx {
     struct request *busy, *idle;
     struct buffer url; /* scratch */
     struct pause pause;
+    struct refusals refusals;
     struct error why; /* of `state` */
     const char *state;
     unsigned max_in_flight;
@@ -145,8 +150,11 @@ static void send_request(struct request *r, struct endpoint *e, int64_t now_us)
     r->endpoint = e;
     r->started_us = now_us;
     r->generation = e->evidence.generation;
+    const struct refusal *known = refusals_find(&tw->refusals, r->thing, now_us);
     r->refutable =
         r->refused_since_us > 0 && evidence_refuted(&e->evidence, r->thing, r->refused_since_us);
+    r->refutable_again = known != NULL && evidence_refuted(&e->evidence, r->thing, known->last_us);
+    r->known_status = known != NULL ? known->status : 0;
     r->probation = e->breaker.state == BREAKER_HALF_OPEN;
     e->probation += r->probation;
     e->in_flight++;
@@ -205,10 +213,19 @@ static void explain(const struct request *r, const struct http_result *result,
 /* Whether a refusal is the fault of what was sent: see evidence.h. */
 static bool is_confirmed(const struct request *r, int status, int64_t now_us)
 {
+    const struct thingworx *tw = r->tw;
     const struct evidence *e = &r->endpoint->evidence;
-    if (!r->refutable || !e->ready || e->generation != r->generation)
+    if (!r->refutable && !(r->refutable_again && r->known_status == status))
         return false;
-    return status != 404 || now_us - r->refused_since_us >= r->tw->settle_us;
+    if (!e->ready || e->generation != r->generation)
+        return false;
+    if (status != 404)
+        return true;
+    const struct refusal *known = refusals_find(&tw->refusals, r->thing, now_us);
+    int64_t since_us = r->refused_since_us > 0 ? r->refused_since_us : now_us;
+    if (known != NULL && known->status == status && known->first_us < since_us)
+        since_us = known->first_us;
+    return now_us - since_us >= tw->settle_us;
 }
 
 /* A 403 may be the right to one Thing, a 406 one odd value. */
@@ -224,6 +241,7 @@ static void tell_endpoint(const struct request *r, const struct thingworx_answer
     switch (answer->class) {
     case ANSWER_ACCEPTED:
         evidence_accepted(&e->evidence, r->thing, r->started_us);
+        refusals_accepted(&r->tw->refusals, r->thing);
         endpoint_note(e, ENDPOINT_WORKS, NULL, now_us);
         break;
     case ANSWER_SUSPECT:
@@ -322,8 +340,10 @@ static void on_done(void *ctx, const struct http_result *result)
                                       .text = text,
                                       .latency_us = now_us - r->started_us};
     bool one_thing = rule->class == ANSWER_CONFIGURATION && may_concern_one_thing(result->status);
-    if (rule->class == ANSWER_SUSPECT || one_thing)
+    if (rule->class == ANSWER_SUSPECT || one_thing) {
         answer.refusal_confirmed = is_confirmed(r, result->status, now_us);
+        refusals_note(&tw->refusals, r->thing, result->status, now_us);
+    }
     if (one_thing && answer.refusal_confirmed)
         answer.class = ANSWER_SUSPECT;
     tell_endpoint(r, &answer, &why, reached, now_us);

@@ -39,8 +39,9 @@ struct thingworx_answer {
     int status;             /* 0: no answer */
     int64_t retry_after_us; /* -1: not given; at most one hour */
     unsigned endpoint;      /* index of the base URL; UINT_MAX if it was configured away since */
-    /* class is ANSWER_SUSPECT and the data is to blame: since `refused_since_us` this base URL
-     * has said ready and has accepted another Thing, both before this request was sent. */
+    /* class is ANSWER_SUSPECT and the data is to blame: this base URL is ready, and since the
+     * batch (refused_since_us) or its Thing was refused before with the same status, it has
+     * accepted another Thing. All of that was so before this request was sent. */
     bool refusal_confirmed;
     const char *text; /* first bytes of the body, or what went wrong: one line, printable UTF-8 */
     int64_t latency_us;

@@ -82,7 +82,7 @@ static void on_probed(void *ctx, const struct http_result *result)
     /* a failure since the probe was sent outweighs its answer */
     bool stale = ready && e->evidence.generation != e->probe_generation;
     if (!stale)
-        evidence_probe(&e->evidence, ready, e->probe_sent_us);
+        evidence_probe(&e->evidence, ready);
     if (ready) {
         breaker_event(e, BREAKER_PROBE_OK, NULL, now_us);
         return;
@@ -197,7 +197,7 @@ void endpoint_note(struct endpoint *e, enum endpoint_news news, const struct err
         break;
     case ENDPOINT_SUSPECT:
         breaker_event(e, e->evidence.ready ? BREAKER_SUCCESS : BREAKER_FAILURE, why, now_us);
-        /* the verdict waits for a probe that was sent after the refusal */
+        /* is it still ready? The verdict depends on it */
         if (!e->probing && e->probe_at_us > e->probe_sent_us + PROBE_SOONEST_US)
             e->probe_at_us = e->probe_sent_us + PROBE_SOONEST_US;
         break;

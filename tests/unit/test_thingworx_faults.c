@@ -125,6 +125,25 @@ static void one_refused_thing_is_found(void **state)
     }
 }
 
+static void the_next_refusal_of_a_known_thing_is_confirmed_at_once(void **state)
+{
+    struct fixture *f = *state;
+    fixture_open(f, NULL);
+    WAIT_UNTIL(f, f->server.probes > 0);
+    run_for(f, 50 * MS_US); /* until the probe's answer has been read */
+    f->server.bad_thing = "/b/";
+    f->server.bad_status = 500;
+    assert_false(ask(f, "b", 0).confirmed);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(ask(f, "a", 0).class, ANSWER_ACCEPTED);
+        assert_true(ask(f, "b", 0).confirmed);
+        assert_false(ask(f, "b", 0).confirmed); /* nothing was accepted between the two */
+    }
+    assert_int_equal(ask(f, "a", 0).class, ANSWER_ACCEPTED);
+    f->server.bad_status = 404; /* refused otherwise than before */
+    assert_false(ask(f, "b", 0).confirmed);
+}
+
 static void a_403_for_everybody_pauses(void **state)
 {
     struct fixture *f = *state;
@@ -245,6 +264,7 @@ int main(void)
         CASE(a_login_page_pauses),
         CASE(a_platform_that_starts_refuses_nothing_for_good),
         CASE(one_refused_thing_is_found),
+        CASE(the_next_refusal_of_a_known_thing_is_confirmed_at_once),
         CASE(a_403_for_everybody_pauses),
         CASE(a_new_thing_has_time_to_appear),
         CASE(silence_is_a_failure),
