@@ -267,7 +267,7 @@ def test_a_higher_token_steals_and_a_lower_one_is_refused(hub, drive):
 
 @pytest.mark.parametrize("condition, end", [
     ("amqp:link:detach-forced", "lost"), ("amqp:internal-error", "lost"),
-    ("com.microsoft:server-busy", "busy"), ("amqp:resource-limit-exceeded", "lost"),
+    ("com.microsoft:server-busy", "busy"), ("amqp:resource-limit-exceeded", "busy"),
     ("amqp:unauthorized-access", "refused"), ("com.microsoft:entity-disabled", "refused"),
     ("amqp:not-found", "not_found"), ("amqp:link:stolen", "stolen"), ("x:unheard-of", "lost")])
 def test_a_detach_ends_one_reader_for_its_reason(hub, drive, condition, end):

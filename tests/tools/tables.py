@@ -108,6 +108,34 @@ def answers():
     return table(["status", "class", "meaning", "what to do"], lines)
 
 
+def condition_actions():
+    """{end: what the node does}"""
+    body = initializer("src/source/eventhubs/conditions.c", r"char \*const actions")
+    return {end: joined(text) for end, text in
+            re.findall(rf"\[SOURCE_END_(\w+)\]\s*=\s*({STRINGS})", body)}
+
+
+def conditions():
+    lines, actions = [], condition_actions()
+    for name, text, end, meaning, advice in rows(
+            "src/source/eventhubs/conditions.c", r"struct condition table",
+            [rf"({STRING})", rf"({STRING}|NULL)", r"SOURCE_END_(\w+)", rf"({STRINGS})",
+             rf"({STRINGS})"]):
+        said = f"`{joined(name)}`" if joined(name) else "any other"
+        if text != "NULL":
+            said += f" with \"{joined(text)}\" in its text"
+        lines.append([said, joined(meaning), f"{name_of(end, '')}: {actions[end]}",
+                      joined(advice)])
+    return table(["condition", "meaning", "what the node does", "what the operator is told"], lines)
+
+
+def condition_statuses():
+    return table(["status", "condition"],
+                 [[status, f"`{joined(name)}`"] for status, name in rows(
+                     "src/source/eventhubs/conditions.c", r"statuses",
+                     [r"(\d+)", rf"({STRING})"])])
+
+
 def options():
     lines = []
     for option, environment, _kind, _at, default, _least, _most, commands, text in rows(
@@ -175,6 +203,8 @@ TABLES = {
     "session": lambda: states("src/core/session.c", "session"),
     "ownership": lambda: states("src/core/ownership.c", "ownership"),
     "answers": answers,
+    "conditions": conditions,
+    "condition-statuses": condition_statuses,
     "options": options,
     "metrics": metrics,
     "views": views,

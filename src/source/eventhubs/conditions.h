@@ -10,18 +10,22 @@
 struct condition {
     const char *name;    /* AMQP symbol; of several rows with one name the first that fits wins */
     const char *text;    /* the description must contain this; NULL: any */
-    enum source_end end; /* what it means for a reader, or for the whole connection */
-    const char *meaning; /* one sentence */
-    const char *advice;  /* what the operator is told */
+    enum source_end end; /* how a reader ends by it, or the whole connection */
+    const char *meaning; /* one sentence: what the operator sees as detail */
+    const char *advice;  /* what the operator is told to do, behind what the node does itself; may
+                          * be "" */
 };
+
+/* What the node does when a reader or the connection ends so: one sentence. */
+const char *condition_action(enum source_end end);
 
 /* All rows; the last one has the name "" and stands for every condition not in the table. */
 const struct condition *conditions(size_t *count);
 
 const struct condition *condition_find(struct slice name, struct slice text);
 
-/* Fills `err` from the row that fits: `what` happened (message), name and text (detail), advice
- * (hint). Returns how it ends. An empty name means that the peer gave no reason. */
+/* Fills `err` from the row that fits: `what` happened (message), name and text (detail), action and
+ * advice (hint). Returns how it ends. An empty name means that the peer gave no reason. */
 enum source_end condition_explain(const char *what, struct slice name, struct slice text,
                                   struct error *err);
 
