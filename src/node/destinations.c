@@ -129,8 +129,13 @@ static void on_pump(evutil_socket_t fd, short what, void *ctx)
         delivery->lane = lane;
         delivery->rows = lane_take(lane, &delivery->body);
         node->counts.requests++;
-        thingworx_post(d->client, lane_thing(lane), update_service, buffer_slice(&delivery->body),
-                       lane_refused_since(lane), delivery, now);
+        if (!thingworx_post(d->client, lane_thing(lane), update_service,
+                            buffer_slice(&delivery->body), lane_refused_since(lane), delivery,
+                            now)) {
+            delivery_done(delivery);
+            lane_answer(d->lanes, lane, LANE_RETRY, now, NULL, now);
+            break;
+        }
     }
     int64_t due = lanes_wakeup_at(d->lanes);
     if (due != INT64_MAX) {
@@ -406,23 +411,11 @@ void destinations_reset(struct destinations *all)
     struct destination *d;
     DL_FOREACH(all->list, d)
     {
-        const struct destination_config *config =
-            configuration_destination(all->node->configuration, d->name);
-        thingworx_close(d->client);
-        d->client = NULL;
+        thingworx_cancel(d->client);
         lanes_free(d->lanes);
         d->lanes = make_lanes(d);
         while (d->busy != NULL)
             delivery_done(d->busy);
-        d->configured = config != NULL && open_client(d, config);
-    }
-    struct destination *next;
-    DL_FOREACH_SAFE(all->list, d, next)
-    {
-        if (d->client == NULL) {
-            DL_DELETE(all->list, d);
-            destination_free(d);
-        }
     }
 }
 
