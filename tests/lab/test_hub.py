@@ -16,7 +16,7 @@ from hub_client import (
     KEY, LAB, Hub, Properties, Window, ask, put_token, read, reader, refused, sequences, source,
     take, token, wait_until,
 )
-from proton import Array, ConnectionException, Data, Message, ProtonException, symbol
+from proton import Array, Data, Message, symbol
 
 
 def test_events_are_read_in_order_with_their_annotations(hub):
@@ -311,27 +311,6 @@ def test_retention_forgets_the_oldest():
     assert len(running.log()) == 5000
     assert len(running.log("?from_sequence=19990")) == 10
     assert running.stop() == 0
-
-
-def test_faults(hub):
-    connection = hub.connect()
-    receiver = reader(connection)
-    hub.post("/fault", kind="detach", partition="0", condition="amqp:link:detach-forced")
-    assert refused(lambda: receiver.receive(5)).condition == "amqp:link:detach-forced"
-    receiver = reader(connection)
-    hub.post("/fault", kind="stall", seconds=1)
-    began = time.time()
-    hub.post("/send", device="d", partition=0, raw="1")
-    take(receiver, 1)
-    assert 0.8 < time.time() - began < 5
-    hub.post("/fault", kind="drop_connections")
-    with pytest.raises((ConnectionException, ProtonException)):
-        receiver.receive(5)
-    hub.post("/fault", kind="refuse", seconds=1)
-    with pytest.raises((ConnectionException, ProtonException)):
-        hub.connect()
-    time.sleep(1.1)
-    assert hub.connect()
 
 
 def test_a_download_may_be_broken_off(hub):

@@ -1,11 +1,15 @@
 """The IoT Hub in front of the event hub: redirect, its tokens, fail-over and re-creation."""
 
+import json
 import time
+import urllib.error
 
 import pytest
 from hub_client import (
     KEY, Hub, authority, put_token, read, reader, refused, sequences, source, take, token,
 )
+from proton import Message
+from proton.utils import LinkDetached
 
 HOST = "lab.azure-devices.net"
 EVENTS = "messages/events/$management"
@@ -87,3 +91,93 @@ def test_both_may_have_one_host_name(tmp_path):
 
 def test_without_an_iot_hub_there_is_no_redirect(hub):
     assert refused(lambda: hub.connect().create_receiver(EVENTS)).condition == "amqp:not-found"
+
+
+def test_after_a_rename_the_old_name_is_unknown(iothub):
+    connection = iothub.connect()
+    assert put_token(connection, "") == 200 and put_iothub_token(connection) == 200
+    iothub.fill(40, devices=4)
+    created = read(connection, "eventhub").body["created_at"]
+    receiver = reader(connection, at="offset > '-1'")
+    sender = connection.create_sender("telemetry")
+    iothub.post("/rename", hub="telemetry-2")
+    with pytest.raises(LinkDetached) as caught:
+        while True:
+            receiver.receive(5)
+    assert caught.value.condition == "amqp:not-found"
+    assert refused(lambda: sender.send(Message(body=b"1"))).condition == "amqp:not-found"
+    assert refused(lambda: reader(connection)).condition == "amqp:not-found"
+    assert read(connection, "eventhub").properties["status-code"] in (401, 404)
+    assert redirect(connection)[1]["address"].endswith("/telemetry-2/$management")
+    new = source(0, hub="telemetry-2")
+    assert refused(lambda: connection.create_receiver(new)).condition == "amqp:unauthorized-access"
+    assert put_token(connection, "", hub="telemetry-2") == 200
+    body = read(connection, "eventhub", hub="telemetry-2").body
+    assert body["name"] == "telemetry-2" and body["created_at"] > created
+    state = iothub.state()
+    assert state["hub"] == "telemetry-2" and state["generation"] == 1
+    assert all(p["last"] == -1 for p in state["partitions"])
+    iothub.post("/send", device="d", partition=0, raw="new")
+    message = take(connection.create_receiver(new), 1)[0]
+    assert bytes(message.body) == b"new"
+    assert message.annotations["x-opt-offset"] == "0"
+
+
+def test_a_rename_may_keep_what_was_not_read(hub):
+    hub.fill(40, devices=4)
+    log = hub.log()
+    hub.post("/rename", hub="telemetry-2", keep=True)
+    assert hub.log() == log
+    partition = int(log[0][0])
+    receiver = hub.connect().create_receiver(source(partition, hub="telemetry-2"))
+    assert sequences(take(receiver, 1)) == [0]
+    assert hub.state()["generation"] == 0
+
+
+def test_a_hub_made_anew_counts_anew(hub):
+    for i in range(5):
+        hub.post("/send", device="d", partition=0, raw=str(i))
+    old = hub.log()[-1][2]
+    connection = hub.connect()
+    receiver = reader(connection, at="offset > '@latest'")
+    created = read(connection, "eventhub").body["created_at"]
+    hub.post("/recreate")
+    assert refused(lambda: receiver.receive(5)).condition == "amqp:link:detach-forced"
+    assert read(connection, "eventhub").body["created_at"] > created
+    assert read(connection, "partition", partition="0").body["last_enqueued_offset"] == "-1"
+    error = refused(lambda: reader(connection, at=f"offset > '{old}'"))
+    assert error.condition == "com.microsoft:argument-error"
+    assert f"'{old}' is invalid. The last offset in the system is '-1'" in str(error)
+    receiver = reader(connection, at="offset > '-1'")
+    hub.post("/send", device="d", partition=0, raw="new")
+    assert sequences(take(receiver, 1)) == [0]
+
+
+def test_the_check_still_sees_what_was_before(tmp_path):
+    data = ("--data", str(tmp_path / "data"))
+    running = Hub(*data)
+    running.fill(50, devices=5)
+    running.post("/recreate")
+    running.fill(50, devices=5)
+    running.post("/rename", hub="other")
+    running.fill(50, devices=5)
+    log = running.log()
+    assert len(log) == running.state()["emitted"] == 150
+    seqs = {}
+    for line in log:
+        seqs.setdefault(line[4], []).append(json.loads(line[6])["seq"])
+    assert all(sorted(s) == list(range(1, 31)) for s in seqs.values())
+    assert running.stop() == 0
+    running = Hub(*data)
+    assert running.log() == log
+    state = running.state()
+    assert (state["hub"], state["generation"]) == ("other", 2)
+    running.fill(5, devices=5)
+    assert max(json.loads(line[6])["seq"] for line in running.log()) == 31
+    assert running.stop() == 0
+
+
+def test_a_rename_needs_a_name(hub):
+    for body in ({}, {"hub": "a/b"}, {"hub": ""}):
+        with pytest.raises(urllib.error.HTTPError):
+            hub.post("/rename", **body)

@@ -21,6 +21,7 @@ enum {
     CHANNEL_MAX = 4999,       /* as the service */
     IDLE_TIMEOUT_MS = 240000, /* Proton tells the peer half of it, 120 s, as the service does */
     SOCKET_BUFFER = 4 << 20,
+    CLOSE_PATIENCE_S = 5, /* for the answer to a close */
     TOKEN_PATIENCE_S = 20 /* for the first token of a connection */
 };
 
@@ -32,6 +33,7 @@ static void release(struct connection *c, bool politely)
     event_free(c->readable);
     event_free(c->writable);
     event_free(c->turn);
+    event_free(c->later);
     stream_close(&c->stream, politely);
     pn_connection_driver_destroy(&c->driver);
     buffer_free(&c->input);
@@ -76,7 +78,8 @@ static void handle(struct connection *c, pn_event_t *event)
         break;
     }
     default:
-        links_handle(c, event);
+        if (c->closing_us == 0)
+            links_handle(c, event);
     }
 }
 
@@ -144,13 +147,18 @@ static void serve(struct connection *c)
 {
     bool more = false;
     dispatch(c);
-    bool pump = !c->blocked && clock_now_us() >= c->hub->stall_till;
+    bool pump = !c->blocked && clock_now_us() >= c->hub->faults.stall_till;
     if (pump)
         more = readers_pump(c);
     bool ok = flush(c);
     dispatch(c);
-    if (!ok || pn_connection_driver_write_closed(&c->driver) ||
-        pn_connection_driver_finished(&c->driver)) {
+    bool closed = pn_connection_driver_write_closed(&c->driver);
+    if (ok && closed && c->closing_us > 0 && !pn_connection_driver_read_closed(&c->driver)) {
+        /* Closing the socket over unread bytes would take our close away from the client. */
+        stream_finish(&c->stream);
+        return;
+    }
+    if (!ok || closed || pn_connection_driver_finished(&c->driver)) {
         release(c, ok);
         return;
     }
@@ -195,11 +203,8 @@ static bool take(struct connection *c)
     return true;
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
+static void read_and_serve(struct connection *c)
 {
-    (void)fd;
-    (void)what;
-    struct connection *c = arg;
     if (!take(c))
         return;
     if (c->stream.wants_read)
@@ -207,6 +212,29 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     serve(c);
 }
 
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct connection *c = arg;
+    int64_t us = c->hub->faults.latency_us;
+    if (us > 0) {
+        struct timeval wait = {us / SECOND_US, us % SECOND_US};
+        (void)event_del(c->readable);
+        (void)evtimer_add(c->later, &wait);
+    } else {
+        read_and_serve(c);
+    }
+}
+
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct connection *c = arg;
+    (void)event_add(c->readable, NULL);
+    read_and_serve(c);
+}
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -247,7 +275,8 @@ void connection_accept(struct hub *hub, int fd, long port, SSL_CTX *tls)
     c->readable = event_new(hub->loop, fd, EV_READ | EV_PERSIST, on_readable, c);
     c->writable = event_new(hub->loop, fd, EV_WRITE, on_writable, c);
     c->turn = evtimer_new(hub->loop, on_turn, c);
-    if (c->readable == NULL || c->writable == NULL || c->turn == NULL)
+    c->later = evtimer_new(hub->loop, on_later, c);
+    if (c->readable == NULL || c->writable == NULL || c->turn == NULL || c->later == NULL)
         abort();
     (void)event_add(c->readable, NULL);
     DL_APPEND(hub->connections, c);
@@ -284,8 +313,27 @@ void connection_tick_all(struct hub *hub)
             release(c, true);
             continue;
         }
+        if (c->closing_us > 0 && now_us - c->closing_us > CLOSE_PATIENCE_S * SECOND_US) {
+            release(c, true);
+            continue;
+        }
         links_expire(c);
         serve(c);
+    }
+}
+
+void connection_close_all(struct hub *hub, const char *condition, const char *text)
+{
+    struct connection *c;
+    DL_FOREACH(hub->connections, c)
+    {
+        pn_condition_t *why = pn_connection_condition(c->driver.connection);
+        (void)pn_condition_set_name(why, condition);
+        (void)pn_condition_set_description(why, text);
+        links_release(c, NULL);
+        c->closing_us = clock_now_us();
+        pn_connection_close(c->driver.connection);
+        connection_schedule(c);
     }
 }
 

@@ -19,12 +19,14 @@ struct connection {
     struct event *readable;
     struct event *writable;
     struct event *turn;
+    struct event *later;     /* when latency is over, what has come is read */
     bool blocked;            /* the socket takes no more for now */
     struct buffer input;     /* bytes that are no whole frame yet */
     struct frame frame;      /* what Proton hides of the frame that is being handled */
     struct reader *readers;  /* in the order of their next turn */
     struct authority access; /* what the tokens of this connection allow */
     int64_t accepted_us;
+    int64_t closing_us; /* when the hub began to close it; 0: it did not */
     struct connection *prev;
     struct connection *next;
 };
@@ -39,6 +41,10 @@ void connection_schedule_all(struct hub *hub);
 
 /* Once a second: idle time-outs, expired tokens, connections that never brought a token. */
 void connection_tick_all(struct hub *hub);
+
+/* Closes all connections with an error, as the service does it: a close, and then the socket once
+ * the client has answered. */
+void connection_close_all(struct hub *hub, const char *condition, const char *text);
 
 /* Closes all sockets at once, without a word. */
 void connection_drop_all(struct hub *hub);

@@ -2,14 +2,17 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "hub/body.h"
 #include "hub/connection.h"
 #include "hub/control_log.h"
+#include "hub/links.h"
 #include "hub/reader.h"
 #include "hub/wire.h"
 
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -21,7 +24,6 @@ struct control {
     struct generator *generator;
     struct replay *replay;
     struct evhttp *http;
-    struct event *stall_over;
 };
 
 static void reply(struct evhttp_request *request, int code, struct json_object *root)
@@ -44,41 +46,18 @@ static void reply_error(struct evhttp_request *request, const struct error *err)
     reply(request, HTTP_BADREQUEST, root);
 }
 
-static struct json_object *member(struct json_object *root, const char *name)
-{
-    return json_object_object_get(root, name);
-}
-
-static int64_t get_int(struct json_object *root, const char *name, int64_t otherwise)
-{
-    struct json_object *m = member(root, name);
-    return m ? json_object_get_int64(m) : otherwise;
-}
-
-static double get_double(struct json_object *root, const char *name, double otherwise)
-{
-    struct json_object *m = member(root, name);
-    return m ? json_object_get_double(m) : otherwise;
-}
-
-static const char *get_text(struct json_object *root, const char *name, const char *otherwise)
-{
-    struct json_object *m = member(root, name);
-    return m ? json_object_get_string(m) : otherwise;
-}
-
 static bool do_generate(struct control *c, struct json_object *body, struct json_object *out,
                         struct error *err)
 {
     (void)out;
     struct generator_options options = {
-        .devices = get_int(body, "devices", 200),
-        .prefix = get_text(body, "prefix", "device-"),
-        .properties = get_int(body, "properties", 8),
-        .rate = get_double(body, "rate", 2000),
-        .events = get_int(body, "events", 0),
-        .seconds = get_double(body, "seconds", 0),
-        .preload = json_object_get_boolean(member(body, "preload")),
+        .devices = body_int(body, "devices", 200),
+        .prefix = body_text(body, "prefix", "device-"),
+        .properties = body_int(body, "properties", 8),
+        .rate = body_double(body, "rate", 2000),
+        .events = body_int(body, "events", 0),
+        .seconds = body_double(body, "seconds", 0),
+        .preload = json_object_get_boolean(body_member(body, "preload")),
     };
     return generator_start(c->generator, &options, err);
 }
@@ -87,8 +66,8 @@ static bool do_replay(struct control *c, struct json_object *body, struct json_o
                       struct error *err)
 {
     (void)out;
-    const char *dir = get_text(body, "dir", NULL);
-    double rate = get_double(body, "rate", 0);
+    const char *dir = body_text(body, "dir", NULL);
+    double rate = body_double(body, "rate", 0);
     if (dir == NULL || rate < 0)
         return error_set(err, "a folder \"dir\" is needed, and \"rate\" must not be negative");
     return replay_start(c->replay, dir, rate, err);
@@ -123,11 +102,11 @@ static void put_application(struct buffer *out, struct json_object *properties)
 static bool do_send(struct control *c, struct json_object *body, struct json_object *out,
                     struct error *err)
 {
-    struct json_object *raw = member(body, "raw");
-    struct json_object *json = member(body, "body");
-    struct json_object *properties = member(body, "properties");
-    int64_t partition = get_int(body, "partition", -1);
-    const char *device = get_text(body, "device", NULL);
+    struct json_object *raw = body_member(body, "raw");
+    struct json_object *json = body_member(body, "body");
+    struct json_object *properties = body_member(body, "properties");
+    int64_t partition = body_int(body, "partition", -1);
+    const char *device = body_text(body, "device", NULL);
     if (device == NULL || (raw == NULL) == (json == NULL))
         return error_set(err, "a \"device\" and either \"body\" or \"raw\" are needed");
     if (partition >= c->hub->options.partitions)
@@ -139,7 +118,7 @@ static bool do_send(struct control *c, struct json_object *body, struct json_obj
     struct device *known = devices_get(c->hub->devices, slice_from(device));
     struct telemetry telemetry = {
         .device = slice_from(device),
-        .module = slice_from(get_text(body, "module", NULL)),
+        .module = slice_from(body_text(body, "module", NULL)),
         .generation = slice_from(known->generation),
         .body =
             slice_from(raw ? json_object_get_string(raw)
@@ -147,7 +126,7 @@ static bool do_send(struct control *c, struct json_object *body, struct json_obj
                                  json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)),
         .application = buffer_slice(&application),
     };
-    int64_t count = get_int(body, "count", 1);
+    int64_t count = body_int(body, "count", 1);
     for (int64_t i = 0; i < count; i++)
         hub_append_telemetry(c->hub, (int)partition, &telemetry);
     buffer_free(&application);
@@ -156,54 +135,43 @@ static bool do_send(struct control *c, struct json_object *body, struct json_obj
     return true;
 }
 
-static bool detach_readers(struct control *c, struct json_object *body, struct error *err)
-{
-    const char *id = get_text(body, "partition", "");
-    const char *condition = get_text(body, "condition", "amqp:link:detach-forced");
-    const char *text = get_text(body, "description", "The link was force detached by the broker.");
-    struct partition *p = hub_partition(c->hub, slice_from(id));
-    if (p == NULL)
-        return error_set(err, "there is no partition \"%s\"", id);
-    while (p->readers != NULL)
-        reader_close(p->readers, condition, text);
-    return true;
-}
-
-static void on_stall_over(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    struct control *c = arg;
-    connection_schedule_all(c->hub);
-}
-
-static void stall(struct control *c, double seconds)
-{
-    int64_t us = (int64_t)(seconds * 1e6);
-    struct timeval wait = {us / SECOND_US, us % SECOND_US + 1000};
-    c->hub->stall_till = clock_now_us() + us;
-    (void)evtimer_add(c->stall_over, &wait);
-}
-
 static bool do_fault(struct control *c, struct json_object *body, struct json_object *out,
                      struct error *err)
 {
     (void)out;
-    const char *kind = get_text(body, "kind", "");
-    double seconds = get_double(body, "seconds", 1);
-    if (seconds < 0 || seconds > 86400)
-        return error_set(err, "\"seconds\" must be between 0 and 86400");
-    if (strcmp(kind, "drop_connections") == 0)
-        connection_drop_all(c->hub);
-    else if (strcmp(kind, "detach") == 0)
-        return detach_readers(c, body, err);
-    else if (strcmp(kind, "refuse") == 0)
-        c->hub->refuse_till = clock_now_us() + (int64_t)(seconds * 1e6);
-    else if (strcmp(kind, "stall") == 0)
-        stall(c, seconds);
-    else
-        return error_set(err, "there is no fault \"%s\"", kind);
-    return true;
+    return faults_begin(c->hub, body, err);
+}
+
+static bool renew(struct control *c, const char *name, bool keep, const char *condition,
+                  struct error *err)
+{
+    char text[256];
+    (void)snprintf(text, sizeof text,
+                   "The messaging entity 'sb://localhost/%.100s' could not be found. "
+                   "TrackingId:%s_G0",
+                   c->hub->options.name, c->hub->instance);
+    /* The readers first: they know their logs. */
+    links_close_all(c->hub, condition, text);
+    return hub_renew(c->hub, name, keep, err);
+}
+
+static bool do_rename(struct control *c, struct json_object *body, struct json_object *out,
+                      struct error *err)
+{
+    (void)out;
+    const char *name = body_text(body, "hub", "");
+    bool keep = json_object_get_boolean(body_member(body, "keep"));
+    if (*name == '\0' || strlen(name) > 64 || strpbrk(name, "/ ") != NULL)
+        return error_set(err, "a name \"hub\" is needed, without slashes and spaces");
+    return renew(c, name, keep, "amqp:not-found", err);
+}
+
+static bool do_recreate(struct control *c, struct json_object *body, struct json_object *out,
+                        struct error *err)
+{
+    (void)body;
+    (void)out;
+    return renew(c, NULL, false, "amqp:link:detach-forced", err);
 }
 
 static struct json_object *readers_state(const struct partition *p)
@@ -249,6 +217,9 @@ static bool do_state(struct control *c, struct json_object *body, struct json_ob
     const struct connection *connection;
     DL_COUNT(hub->connections, connection, connections);
     bool running = generator_running(c->generator) || replay_running(c->replay);
+    json_object_object_add(out, "hub", json_object_new_string(hub->options.name));
+    json_object_object_add(out, "generation", json_object_new_int(hub->generation));
+    json_object_object_add(out, "created_ms", json_object_new_int64(hub->created_ms));
     json_object_object_add(out, "emitted", json_object_new_int64(hub_emitted(hub)));
     json_object_object_add(out, "running", json_object_new_boolean(running));
     json_object_object_add(out, "skipped", json_object_new_int64(replay_skipped(c->replay)));
@@ -285,7 +256,8 @@ static void on_request(struct evhttp_request *request, void *arg)
     } routes[] = {
         {"/generate", EVHTTP_REQ_POST, do_generate}, {"/replay", EVHTTP_REQ_POST, do_replay},
         {"/stop", EVHTTP_REQ_POST, do_stop},         {"/send", EVHTTP_REQ_POST, do_send},
-        {"/fault", EVHTTP_REQ_POST, do_fault},       {"/state", EVHTTP_REQ_GET, do_state},
+        {"/fault", EVHTTP_REQ_POST, do_fault},       {"/rename", EVHTTP_REQ_POST, do_rename},
+        {"/recreate", EVHTTP_REQ_POST, do_recreate}, {"/state", EVHTTP_REQ_GET, do_state},
     };
     struct control *c = arg;
     const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
@@ -323,8 +295,7 @@ struct control *control_open(struct hub *hub, struct generator *generator, struc
     c->generator = generator;
     c->replay = replay;
     c->http = evhttp_new(hub->loop);
-    c->stall_over = evtimer_new(hub->loop, on_stall_over, c);
-    if (c->http == NULL || c->stall_over == NULL || evhttp_accept_socket(c->http, listener) != 0)
+    if (c->http == NULL || evhttp_accept_socket(c->http, listener) != 0)
         abort();
     evhttp_set_max_body_size(c->http, REQUEST_CEILING);
     evhttp_set_gencb(c->http, on_request, c);
@@ -334,6 +305,5 @@ struct control *control_open(struct hub *hub, struct generator *generator, struc
 void control_close(struct control *c)
 {
     evhttp_free(c->http);
-    event_free(c->stall_over);
     free(c);
 }

@@ -12,8 +12,10 @@ struct download {
     struct hub *hub;
     struct evhttp_request *request;
     struct evbuffer *chunk;
-    int64_t *ends; /* the sequence behind the last one to be sent, per partition */
-    int partition;
+    const struct partition_log **logs; /* past ones first */
+    int64_t *ends;                     /* the sequence behind the last one to be sent, per log */
+    int log_n;
+    int index; /* of the log that is being sent */
     int64_t sequence;
     int64_t from;
 };
@@ -22,6 +24,7 @@ static void release(struct download *d)
 {
     evbuffer_free(d->chunk);
     free(d->ends);
+    free(d->logs);
     free(d);
 }
 
@@ -47,8 +50,8 @@ static void put_escaped(struct evbuffer *out, struct slice text)
 
 static void put_line(struct download *d, const struct event *e)
 {
-    evbuffer_add_printf(d->chunk, "%d\t%lld\t%lld\t%lld\t", d->partition, (long long)e->sequence,
-                        (long long)e->offset, (long long)e->enqueued_ms);
+    evbuffer_add_printf(d->chunk, "%d\t%lld\t%lld\t%lld\t", d->index % d->hub->options.partitions,
+                        (long long)e->sequence, (long long)e->offset, (long long)e->enqueued_ms);
     put_escaped(d->chunk, e->device);
     evbuffer_add(d->chunk, "\t", 1);
     put_escaped(d->chunk, e->module);
@@ -57,29 +60,28 @@ static void put_line(struct download *d, const struct event *e)
     evbuffer_add(d->chunk, "\n", 1);
 }
 
-static void begin_partition(struct download *d)
+static void begin_log(struct download *d)
 {
-    if (d->partition >= d->hub->options.partitions)
+    if (d->index >= d->log_n)
         return;
-    int64_t begin = partition_log_begin(d->hub->partitions[d->partition].log);
+    int64_t begin = partition_log_begin(d->logs[d->index]);
     d->sequence = begin > d->from ? begin : d->from;
 }
 
 static void fill_chunk(struct download *d)
 {
     struct event event;
-    while (d->partition < d->hub->options.partitions &&
-           evbuffer_get_length(d->chunk) < CHUNK_BYTES) {
-        const struct partition_log *log = d->hub->partitions[d->partition].log;
+    while (d->index < d->log_n && evbuffer_get_length(d->chunk) < CHUNK_BYTES) {
+        const struct partition_log *log = d->logs[d->index];
         int64_t begin = partition_log_begin(log);
         if (d->sequence < begin)
             d->sequence = begin;
-        if (d->sequence < d->ends[d->partition] && partition_log_at(log, d->sequence, &event)) {
+        if (d->sequence < d->ends[d->index] && partition_log_at(log, d->sequence, &event)) {
             put_line(d, &event);
             d->sequence++;
         } else {
-            d->partition++;
-            begin_partition(d);
+            d->index++;
+            begin_log(d);
         }
     }
 }
@@ -122,19 +124,31 @@ static int64_t from_sequence(struct evhttp_request *request)
     return from;
 }
 
+/* The logs are the hub's for as long as it lives, also when they become past meanwhile. */
+static void list_logs(struct download *d)
+{
+    const struct hub *hub = d->hub;
+    int past = hub->generation * hub->options.partitions;
+    d->log_n = past + hub->options.partitions;
+    d->logs = xcalloc((size_t)d->log_n, sizeof(const struct partition_log *));
+    d->ends = xcalloc((size_t)d->log_n, sizeof *d->ends);
+    for (int i = 0; i < d->log_n; i++) {
+        d->logs[i] = i < past ? hub->past[i] : hub->partitions[i - past].log;
+        d->ends[i] = partition_log_next(d->logs[i]);
+    }
+}
+
 void control_log_send(struct hub *hub, struct evhttp_request *request)
 {
     struct download *d = xcalloc(1, sizeof *d);
     d->hub = hub;
     d->request = request;
     d->chunk = evbuffer_new();
-    d->ends = xcalloc((size_t)hub->options.partitions, sizeof *d->ends);
     d->from = from_sequence(request);
-    for (int i = 0; i < hub->options.partitions; i++)
-        d->ends[i] = partition_log_next(hub->partitions[i].log);
+    list_logs(d);
     if (d->chunk == NULL)
         abort();
-    begin_partition(d);
+    begin_log(d);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
                       "text/tab-separated-values; charset=utf-8");
     evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_close, d);

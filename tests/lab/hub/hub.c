@@ -17,18 +17,54 @@ static int64_t wall_ms(void)
     return clock_wall_us() / MS_US;
 }
 
-static bool write_identity(const struct hub *hub, const char *path, struct error *err)
+static char *identity_path(const struct hub *hub)
 {
+    return xasprintf("%s/hub.json", hub->options.data);
+}
+
+/* `given` is the name at the first start, by which a restart is known. */
+static bool write_identity(const struct hub *hub, const char *given, struct error *err)
+{
+    char *path = identity_path(hub);
     struct json_object *root = json_object_new_object();
+    json_object_object_add(root, "given", json_object_new_string(given));
     json_object_object_add(root, "name", json_object_new_string(hub->options.name));
     json_object_object_add(root, "partitions", json_object_new_int(hub->options.partitions));
     json_object_object_add(root, "created_ms", json_object_new_int64(hub->created_ms));
+    json_object_object_add(root, "generation", json_object_new_int(hub->generation));
     bool ok = json_object_to_file(path, root) == 0;
     json_object_put(root);
-    if (ok)
-        return true;
-    error_set(err, "cannot write %s", path);
-    return error_detail(err, "%s", json_util_get_last_err());
+    if (!ok) {
+        error_set(err, "cannot write %s", path);
+        error_detail(err, "%s", json_util_get_last_err());
+    }
+    free(path);
+    return ok;
+}
+
+static void set_name(struct hub *hub, const char *name)
+{
+    char *copy = xstrdup(name);
+    free(hub->name);
+    hub->name = copy;
+    hub->options.name = copy;
+}
+
+static bool read_identity(struct hub *hub, struct json_object *root, struct error *err)
+{
+    const char *given = json_object_get_string(json_object_object_get(root, "given"));
+    const char *name = json_object_get_string(json_object_object_get(root, "name"));
+    int partitions = json_object_get_int(json_object_object_get(root, "partitions"));
+    if (given == NULL || name == NULL || strcmp(given, hub->given) != 0 ||
+        partitions != hub->options.partitions) {
+        error_set(err, "%s/hub.json belongs to another hub", hub->options.data);
+        error_detail(err, "It is of \"%s\" with %d partitions.", given ? given : "?", partitions);
+        return error_hint(err, "Give --data a folder of its own for each hub.");
+    }
+    hub->created_ms = json_object_get_int64(json_object_object_get(root, "created_ms"));
+    hub->generation = json_object_get_int(json_object_object_get(root, "generation"));
+    set_name(hub, name);
+    return true;
 }
 
 /* A restart must be the same hub: its name, number of partitions and time of creation are kept
@@ -42,24 +78,11 @@ static bool keep_identity(struct hub *hub, struct error *err)
         error_set(err, "cannot make the folder %s", hub->options.data);
         return error_detail(err, "%s", strerror(errno));
     }
-    char *path = xasprintf("%s/hub.json", hub->options.data);
+    char *path = identity_path(hub);
     struct json_object *root = json_object_from_file(path);
-    bool ok = true;
-    if (root == NULL) {
-        ok = write_identity(hub, path, err);
-    } else {
-        const char *name = json_object_get_string(json_object_object_get(root, "name"));
-        int partitions = json_object_get_int(json_object_object_get(root, "partitions"));
-        hub->created_ms = json_object_get_int64(json_object_object_get(root, "created_ms"));
-        if (name == NULL || strcmp(name, hub->options.name) != 0 ||
-            partitions != hub->options.partitions) {
-            ok = error_set(err, "%s belongs to another hub", path);
-            error_detail(err, "It is of \"%s\" with %d partitions.", name, partitions);
-            error_hint(err, "Give --data a folder of its own for each hub.");
-        }
-        json_object_put(root);
-    }
     free(path);
+    bool ok = root ? read_identity(hub, root, err) : write_identity(hub, hub->given, err);
+    json_object_put(root);
     return ok;
 }
 
@@ -84,22 +107,80 @@ static void recount_devices(struct hub *hub, const struct partition_log *log)
     }
 }
 
+static struct partition_log *open_log(struct hub *hub, int generation, int partition,
+                                      struct error *err)
+{
+    const char *data = hub->options.data;
+    char *path = NULL;
+    if (data != NULL)
+        path = generation > 0 ? xasprintf("%s/partition-%d.%d.log", data, partition, generation)
+                              : xasprintf("%s/partition-%d.log", data, partition);
+    struct partition_log *log = partition_log_open(path, hub->options.retain, err);
+    free(path);
+    if (log != NULL)
+        recount_devices(hub, log);
+    return log;
+}
+
 static bool open_partitions(struct hub *hub, struct error *err)
 {
-    hub->partitions = xcalloc((size_t)hub->options.partitions, sizeof *hub->partitions);
-    for (int i = 0; i < hub->options.partitions; i++) {
+    int n = hub->options.partitions;
+    hub->partitions = xcalloc((size_t)n, sizeof *hub->partitions);
+    hub->past = xcalloc((size_t)(hub->generation * n) + 1, sizeof(struct partition_log *));
+    for (int i = 0; i < hub->generation * n; i++) {
+        hub->past[i] = open_log(hub, i / n, i % n, err);
+        if (hub->past[i] == NULL)
+            return false;
+    }
+    for (int i = 0; i < n; i++) {
         struct partition *p = &hub->partitions[i];
         p->index = i;
         (void)snprintf(p->id, sizeof p->id, "%d", i);
-        char *path =
-            hub->options.data ? xasprintf("%s/partition-%d.log", hub->options.data, i) : NULL;
-        p->log = partition_log_open(path, hub->options.retain, err);
-        free(path);
+        p->log = open_log(hub, hub->generation, i, err);
         if (p->log == NULL)
             return false;
-        recount_devices(hub, p->log);
     }
     return true;
+}
+
+/* Puts empty logs in the place of the present ones, which become past. */
+static bool begin_logs(struct hub *hub, struct error *err)
+{
+    int n = hub->options.partitions;
+    struct partition_log **fresh = xcalloc((size_t)n, sizeof(struct partition_log *));
+    bool ok = true;
+    for (int i = 0; ok && i < n; i++) {
+        fresh[i] = open_log(hub, hub->generation + 1, i, err);
+        ok = fresh[i] != NULL;
+    }
+    if (ok) {
+        size_t past = (size_t)(hub->generation + 1) * (size_t)n;
+        hub->past = xrealloc(hub->past, past * sizeof(struct partition_log *));
+    }
+    for (int i = 0; i < n; i++) {
+        if (ok) {
+            hub->past[hub->generation * n + i] = hub->partitions[i].log;
+            hub->partitions[i].log = fresh[i];
+        } else {
+            partition_log_close(fresh[i]);
+        }
+    }
+    free(fresh);
+    return ok;
+}
+
+bool hub_renew(struct hub *hub, const char *name, bool keep, struct error *err)
+{
+    if (!keep) {
+        if (!begin_logs(hub, err))
+            return false;
+        hub->generation++;
+        int64_t now_ms = wall_ms();
+        hub->created_ms = now_ms > hub->created_ms ? now_ms : hub->created_ms + 1;
+    }
+    if (name != NULL)
+        set_name(hub, name);
+    return hub->options.data == NULL || write_identity(hub, hub->given, err);
 }
 
 struct hub *hub_open(const struct hub_options *options, struct event_base *loop, struct log *log,
@@ -109,6 +190,9 @@ struct hub *hub_open(const struct hub_options *options, struct event_base *loop,
     hub->options = *options;
     hub->loop = loop;
     hub->log = log;
+    hub->given = options->name;
+    set_name(hub, options->name);
+    faults_open(hub);
     hub->devices = devices_open(options->partitions);
     buffer_init(&hub->scratch, HUB_MESSAGE_MAX * 2);
     unsigned char secret[16];
@@ -125,7 +209,12 @@ void hub_close(struct hub *hub)
 {
     for (int i = 0; hub->partitions != NULL && i < hub->options.partitions; i++)
         partition_log_close(hub->partitions[i].log);
+    for (int i = 0; hub->past != NULL && i < hub->generation * hub->options.partitions; i++)
+        partition_log_close(hub->past[i]);
     free(hub->partitions);
+    free(hub->past);
+    free(hub->name);
+    faults_close(hub);
     devices_close(hub->devices);
     buffer_free(&hub->scratch);
     free(hub);
@@ -187,6 +276,8 @@ int64_t hub_emitted(const struct hub *hub)
     int64_t emitted = 0;
     for (int i = 0; i < hub->options.partitions; i++)
         emitted += partition_log_next(hub->partitions[i].log);
+    for (int i = 0; i < hub->generation * hub->options.partitions; i++)
+        emitted += partition_log_next(hub->past[i]);
     return emitted;
 }
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "hub/devices.h"
+#include "hub/faults.h"
 #include "hub/message.h"
 #include "hub/partition_log.h"
 
@@ -35,22 +36,25 @@ struct partition {
 /* The hub: its logs, who is attached, and its counters. One per process; everything that runs on
  * the loop hangs off it. */
 struct hub {
-    struct hub_options options;
-    struct event_base *loop; /* borrowed */
-    struct log *log;         /* borrowed */
+    struct hub_options options; /* its name is the one that the hub has now */
+    const char *given;          /* its name at the first start; borrowed */
+    char *name;                 /* what options.name points to */
+    struct event_base *loop;    /* borrowed */
+    struct log *log;            /* borrowed */
     struct partition *partitions;
     struct devices *devices;
     struct connection *connections;
     struct buffer scratch; /* the message being encoded */
     char instance[33];     /* names this life of the process in container ids and errors */
     int64_t created_ms;
-    int64_t stolen;      /* links closed because an epoch won */
-    int64_t connected;   /* connections accepted so far */
-    int64_t refuse_till; /* clock_now_us until which new connections are closed at once */
-    int64_t stall_till;  /* clock_now_us until which no event is sent */
-    bool stopping;       /* the process is about to end */
-    bool broken;         /* a log cannot be written: the process ends */
-    int next_partition;  /* for publishers that do not choose one */
+    int generation;              /* how often the logs were begun anew */
+    struct partition_log **past; /* the logs before: generation * partitions + partition */
+    int64_t stolen;              /* links closed because an epoch won */
+    int64_t connected;           /* connections accepted so far */
+    struct faults faults;
+    bool stopping;      /* the process is about to end */
+    bool broken;        /* a log cannot be written: the process ends */
+    int next_partition; /* for publishers that do not choose one */
 };
 
 /* Opens the logs. NULL and err if the data folder cannot be used or belongs to another hub. */
@@ -58,6 +62,11 @@ struct hub *hub_open(const struct hub_options *options, struct event_base *loop,
                      struct error *err);
 /* The connections must be gone. */
 void hub_close(struct hub *hub);
+
+/* Gives the hub another name (NULL: the same), and unless `keep` begins new, empty logs with a new
+ * time of creation. The old ones are still shown to the check. Nobody may be attached. False and
+ * err when the data folder cannot be written. */
+bool hub_renew(struct hub *hub, const char *name, bool keep, struct error *err);
 
 /* Appends one event to its device's partition, or to `partition` if that is not negative. */
 void hub_append_telemetry(struct hub *hub, int partition, const struct telemetry *telemetry);
@@ -68,7 +77,7 @@ bool hub_append_sent(struct hub *hub, int partition, const struct message *messa
 /* To be called after a run of appends: flushes the logs, and has the readers served soon. */
 void hub_appended(struct hub *hub);
 
-/* Events ever written to the logs. */
+/* Events ever written to the logs, past ones too. */
 int64_t hub_emitted(const struct hub *hub);
 
 /* The partition with this id (text of a number); NULL if there is none. */

@@ -219,7 +219,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)from;
     (void)from_n;
     const struct entrance *e = arg;
-    if (clock_now_us() < e->hub->refuse_till)
+    if (clock_now_us() < e->hub->faults.refuse_till)
         close(fd);
     else
         connection_accept(e->hub, fd, e->port, e->tls);

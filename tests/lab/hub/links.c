@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <utlist.h>
 
 static void set_condition(pn_link_t *link, const char *condition, const char *text)
 {
@@ -108,6 +109,21 @@ static void open_publisher(struct connection *c, pn_link_t *link, const char *ad
         publisher_attach(c, link, partition);
 }
 
+static void open_events(struct connection *c, pn_link_t *link, const char *address)
+{
+    bool out = pn_link_is_sender(link);
+    struct buffer text;
+    buffer_init(&text, 1024);
+    const char *condition = faults_refusal(c->hub, out, &text);
+    if (condition != NULL)
+        links_refuse(link, condition, buffer_text(&text));
+    else if (out)
+        open_reader(c, link, address);
+    else
+        open_publisher(c, link, address);
+    buffer_free(&text);
+}
+
 static void open_link(struct connection *c, pn_link_t *link)
 {
     bool out = pn_link_is_sender(link);
@@ -121,10 +137,8 @@ static void open_link(struct connection *c, pn_link_t *link)
         service_attach(c, link, LINK_MANAGEMENT);
     else if (out && redirect_is_meant(c->hub, address))
         redirect_answer(c, link);
-    else if (out)
-        open_reader(c, link, address);
     else
-        open_publisher(c, link, address);
+        open_events(c, link, address);
 }
 
 /* The context goes, the link stays. */
@@ -197,22 +211,46 @@ void links_release(struct connection *c, pn_session_t *session)
     }
 }
 
-void links_expire(struct connection *c)
+/* Closes the links of a connection that read or write events, and of which `which` holds. */
+static void close_events(struct connection *c, bool (*which)(const enum link_kind *kind),
+                         const char *condition, const char *text)
 {
-    if (c->hub->options.key == NULL)
-        return;
-    static const char text[] = "The token that this link was opened with has expired.";
     pn_link_t *next;
     for (pn_link_t *link = pn_link_head(c->driver.connection, 0); link != NULL; link = next) {
         next = pn_link_next(link, 0);
-        enum link_kind *kind = pn_link_get_context(link);
-        bool expired =
-            kind != NULL &&
-            ((*kind == LINK_READER && !reader_allowed((const struct reader *)kind)) ||
-             (*kind == LINK_PUBLISHER && !publisher_allowed((const struct publisher *)kind)));
-        if (!expired)
+        const enum link_kind *kind = pn_link_get_context(link);
+        if (kind == NULL || (*kind != LINK_READER && *kind != LINK_PUBLISHER) || !which(kind))
             continue;
         release_context(link);
-        links_close(link, "amqp:unauthorized-access", text);
+        links_close(link, condition, text);
+    }
+}
+
+static bool expired(const enum link_kind *kind)
+{
+    return *kind == LINK_READER ? !reader_allowed((const struct reader *)kind)
+                                : !publisher_allowed((const struct publisher *)kind);
+}
+
+void links_expire(struct connection *c)
+{
+    if (c->hub->options.key != NULL)
+        close_events(c, expired, "amqp:unauthorized-access",
+                     "The token that this link was opened with has expired.");
+}
+
+static bool any(const enum link_kind *kind)
+{
+    (void)kind;
+    return true;
+}
+
+void links_close_all(struct hub *hub, const char *condition, const char *text)
+{
+    struct connection *c;
+    DL_FOREACH(hub->connections, c)
+    {
+        close_events(c, any, condition, text);
+        connection_schedule(c);
     }
 }

@@ -30,6 +30,9 @@ void links_refuse(pn_link_t *link, const char *condition, const char *text);
 /* Closes an open link with an error; its context must be gone. */
 void links_close(pn_link_t *link, const char *condition, const char *text);
 
+/* Closes every link that reads or writes events, on all connections. */
+void links_close_all(struct hub *hub, const char *condition, const char *text);
+
 /* Whether the connection may use this path of the hub now: "" for the hub itself, or what follows
  * it, like "ConsumerGroups/x/Partitions/0". */
 bool links_allowed(const struct connection *connection, const char *path);

@@ -82,7 +82,9 @@ void request_put_token(struct connection *c, pn_message_t *request, pn_message_t
     struct slice type = property(request, "type");
     const char *why = "";
     int64_t expires_s = 0;
-    if (!is(property(request, "operation"), "put-token")) {
+    if (clock_now_us() < c->hub->faults.token_till) {
+        put_status(reply, c->hub->faults.token_status, "The token is refused on demand.", NULL);
+    } else if (!is(property(request, "operation"), "put-token")) {
         put_status(reply, 400, "The operation is not supported.", "amqp:not-implemented");
     } else if (!is(type, "servicebus.windows.net:sastoken") && !is(type, "jwt")) {
         put_status(reply, 400,
@@ -166,7 +168,7 @@ static void read_partition(const struct hub *hub, const struct partition *partit
     pn_data_exit(map);
 }
 
-void request_read(struct connection *c, pn_message_t *request, pn_message_t *reply)
+static void answer_read(struct connection *c, pn_message_t *request, pn_message_t *reply)
 {
     struct hub *hub = c->hub;
     struct policy policy = policy_of(hub);
@@ -195,4 +197,15 @@ void request_read(struct connection *c, pn_message_t *request, pn_message_t *rep
         put_status(reply, 404, "The partition could not be found.", "amqp:not-found");
     else
         put_status(reply, 400, "The type is not supported.", "amqp:not-implemented");
+}
+
+void request_read(struct connection *c, pn_message_t *request, pn_message_t *reply)
+{
+    struct buffer text;
+    buffer_init(&text, 1024);
+    if (faults_busy(c->hub, &text))
+        put_status(reply, 503, buffer_text(&text), "com.microsoft:server-busy");
+    else
+        answer_read(c, request, reply);
+    buffer_free(&text);
 }

@@ -19,14 +19,22 @@ void stream_open(struct stream *s, int fd, SSL_CTX *context)
     SSL_set_accept_state(s->tls);
 }
 
+void stream_finish(struct stream *s)
+{
+    if (s->finished)
+        return;
+    s->finished = true;
+    ERR_clear_error();
+    if (s->tls != NULL && SSL_is_init_finished(s->tls))
+        (void)SSL_shutdown(s->tls);
+    (void)shutdown(s->fd, SHUT_WR);
+}
+
 void stream_close(struct stream *s, bool politely)
 {
-    if (s->tls != NULL) {
-        ERR_clear_error();
-        if (politely && SSL_is_init_finished(s->tls))
-            (void)SSL_shutdown(s->tls);
-        SSL_free(s->tls);
-    }
+    if (politely)
+        stream_finish(s);
+    SSL_free(s->tls);
     close(s->fd);
     *s = (struct stream){.fd = -1};
 }

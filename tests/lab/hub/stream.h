@@ -9,7 +9,8 @@
 /* A connected, non-blocking socket, plain or under TLS. */
 struct stream {
     int fd;
-    SSL *tls;         /* NULL: plain */
+    SSL *tls; /* NULL: plain */
+    bool finished;
     bool wants_write; /* nothing can be read before the socket takes more */
     bool wants_read;  /* nothing can be written before more has come in */
 };
@@ -20,6 +21,9 @@ void stream_open(struct stream *stream, int fd, SSL_CTX *context);
 
 /* Closes the socket; `politely` says goodbye first, as far as TLS has a word for it. */
 void stream_close(struct stream *stream, bool politely);
+
+/* Nothing more will be written; what comes may still be read. */
+void stream_finish(struct stream *stream);
 
 /* Both return the bytes moved, 0 when nothing can be moved for now, -1 when the peer has closed
  * or the connection is broken. */
