@@ -100,11 +100,11 @@ static void statuses_mean_conditions(void **state)
     static const struct {
         int status;
         enum source_end end;
-    } expected[] = {{400, SOURCE_END_REFUSED}, {401, SOURCE_END_REFUSED},
-                    {403, SOURCE_END_REFUSED}, {404, SOURCE_END_NOT_FOUND},
-                    {418, SOURCE_END_REFUSED}, {500, SOURCE_END_LOST},
-                    {503, SOURCE_END_BUSY},    {504, SOURCE_END_LOST},
-                    {599, SOURCE_END_LOST},    {0, SOURCE_END_LOST}};
+    } expected[] = {
+        {400, SOURCE_END_REFUSED},   {401, SOURCE_END_REFUSED}, {403, SOURCE_END_REFUSED},
+        {404, SOURCE_END_NOT_FOUND}, {410, SOURCE_END_LOST},    {418, SOURCE_END_REFUSED},
+        {429, SOURCE_END_BUSY},      {500, SOURCE_END_LOST},    {503, SOURCE_END_BUSY},
+        {504, SOURCE_END_LOST},      {599, SOURCE_END_LOST},    {0, SOURCE_END_LOST}};
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
         struct error err;
         assert_int_equal(condition_of_status("no", expected[i].status, SLICE_LITERAL("t"), &err),

@@ -45,6 +45,30 @@ static void takes_real_strings_apart(void **state)
              false);
 }
 
+static void takes_the_string_of_an_iot_hub(void **state)
+{
+    (void)state;
+    struct connection_string c;
+    struct error err;
+    assert_true(
+        connection_string_parse("HostName=lab.azure-devices.net;SharedAccessKeyName=service;"
+                                "SharedAccessKey=c2VjcmV0",
+                                &c, &err));
+    assert_true(c.iot_hub && !c.plain);
+    assert_string_equal(c.host, "lab.azure-devices.net");
+    assert_string_equal(c.hub, "");
+    assert_string_equal(c.key, "c2VjcmV0");
+    assert_int_equal(c.port, 5671);
+    connection_string_free(&c);
+    assert_true(connection_string_parse("HostName=localhost:25671;SharedAccessKeyName=service;"
+                                        "SharedAccessKey=c2VjcmV0;UseDevelopmentEmulator=true",
+                                        &c, &err));
+    assert_true(c.iot_hub && c.plain);
+    assert_string_equal(c.host, "localhost");
+    assert_int_equal(c.port, 25671);
+    connection_string_free(&c);
+}
+
 static void refused(const char *text, const char *why)
 {
     struct connection_string c;
@@ -73,7 +97,12 @@ static void says_what_is_wrong(void **state)
             "EntityPath is missing");
     refused("Endpoint=sb://h/;EntityPath=a;EntityPath=b" REST, "twice");
     refused("HostName=h.azure-devices.net;SharedAccessKeyName=p;SharedAccessKey=" KEY,
-            "service string");
+            "not in base64");
+    refused("HostName=h.azure-devices.net;SharedAccessKeyName=p", "SharedAccessKey is missing");
+    refused("HostName=;SharedAccessKeyName=p;SharedAccessKey=abcd", "HostName is missing");
+    refused("HostName=h:0;SharedAccessKeyName=p;SharedAccessKey=abcd", "host[:port]");
+    refused("HostName=sb://h/;SharedAccessKeyName=p;SharedAccessKey=abcd", "host[:port]");
+    refused("HostName=h;DeviceId=d;SharedAccessKey=abcd", "one device");
     refused("Endpoint=sb://h/;SharedAccessSignature=SharedAccessSignature sr=abc", "signature");
     refused("Endpoint=http://h/" REST, "sb://");
     refused("Endpoint=sb://" REST, "sb://");
@@ -94,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_real_strings_apart),
+        cmocka_unit_test(takes_the_string_of_an_iot_hub),
         cmocka_unit_test(says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,10 +131,15 @@ static const struct {
     int status;
     const char *name;
 } statuses[] = {
-    {400, "com.microsoft:argument-error"},  {401, "amqp:unauthorized-access"},
-    {403, "amqp:unauthorized-access"},      {404, "amqp:not-found"},
-    {410, "com.microsoft:entity-disabled"}, {500, "amqp:internal-error"},
-    {503, "com.microsoft:server-busy"},     {504, "com.microsoft:timeout"},
+    {400, "com.microsoft:argument-error"},
+    {401, "amqp:unauthorized-access"},
+    {403, "amqp:unauthorized-access"},
+    {404, "amqp:not-found"},
+    {410, "com.microsoft:partition-not-owned"},
+    {429, "com.microsoft:server-busy"},
+    {500, "amqp:internal-error"},
+    {503, "com.microsoft:server-busy"},
+    {504, "com.microsoft:timeout"},
 };
 
 enum source_end condition_of_status(const char *what, int status, struct slice text,

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/slice.h"
+#include "source/eventhubs/sas.h"
 
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ enum part {
     PART_HUB,
     PART_EMULATOR,
     PART_HOST_NAME,
+    PART_DEVICE,
     PART_SIGNATURE,
     PART_COUNT
 };
@@ -28,6 +30,7 @@ static const char *const part_names[PART_COUNT] = {
     [PART_HUB] = "EntityPath",
     [PART_EMULATOR] = "UseDevelopmentEmulator",
     [PART_HOST_NAME] = "HostName",
+    [PART_DEVICE] = "DeviceId",
     [PART_SIGNATURE] = "SharedAccessSignature",
 };
 
@@ -99,12 +102,11 @@ static bool demand(const struct slice parts[PART_COUNT], enum part part, const c
     return error_hint(err, "%s", WHERE_TO_FIND);
 }
 
-/* What this build cannot do yet is said before what is missing. */
+/* What it is instead is said before what is missing. */
 static bool check_kind(const struct slice parts[PART_COUNT], struct error *err)
 {
-    if (parts[PART_HOST_NAME].p != NULL && parts[PART_ENDPOINT].p == NULL) {
-        error_set(err, "connection string: this is the service string of an IoT hub");
-        error_detail(err, "Telemetry is read from the hub's Event Hub-compatible endpoint.");
+    if (parts[PART_DEVICE].p != NULL) {
+        error_set(err, "connection string: this is the string of one device");
         return error_hint(err, "%s", WHERE_TO_FIND);
     }
     if (parts[PART_SIGNATURE].p != NULL && parts[PART_KEY].p == NULL) {
@@ -127,40 +129,60 @@ static bool parse_port(struct slice text, uint16_t *port)
     return value > 0 && value <= UINT16_MAX;
 }
 
-/* sb://host[:port][/]; an IPv6 address stands in brackets. */
+/* host[:port]; an IPv6 address stands in brackets. */
+static bool parse_authority(struct slice authority, struct connection_string *out)
+{
+    struct slice port = authority;
+    struct slice host = {NULL, 0};
+    bool bracket = authority.n > 0 && authority.p[0] == '[';
+    if (bracket) {
+        host = cut(&port, ']');
+        if (host.n == authority.n || (port.n > 0 && *port.p != ':'))
+            return false;
+        host = (struct slice){host.p + 1, host.n - 1};
+        port = port.n ? (struct slice){port.p + 1, port.n - 1} : port;
+    } else {
+        host = cut(&port, ':');
+    }
+    out->port = out->plain ? PORT_PLAIN : PORT_TLS;
+    bool has_port = port.p > host.p + host.n + bracket;
+    if (host.n == 0 || (has_port && !parse_port(port, &out->port)))
+        return false;
+    out->host = xstrndup(host.p, host.n);
+    out->authority = xstrndup(authority.p, authority.n);
+    return true;
+}
+
+/* sb://host[:port][/] */
 static bool parse_endpoint(struct slice text, struct connection_string *out, struct error *err)
 {
     struct slice rest = text;
     struct slice scheme = cut(&rest, ':');
-    bool good = same_word(scheme, "sb") && rest.n > 2 && rest.p[0] == '/' && rest.p[1] == '/';
-    struct slice authority = {NULL, 0};
-    if (good) {
+    if (same_word(scheme, "sb") && rest.n > 2 && rest.p[0] == '/' && rest.p[1] == '/') {
         rest = (struct slice){rest.p + 2, rest.n - 2};
-        authority = cut(&rest, '/');
-        good = rest.n == 0;
+        struct slice authority = cut(&rest, '/');
+        if (rest.n == 0 && parse_authority(authority, out))
+            return true;
     }
-    struct slice port = authority;
-    struct slice host = {NULL, 0};
-    if (good && authority.n > 0 && authority.p[0] == '[') {
-        host = cut(&port, ']');
-        good = host.n < authority.n;
-        host = (struct slice){host.p + 1, host.n - 1};
-        good = good && (port.n == 0 || *port.p == ':');
-        port = port.n ? (struct slice){port.p + 1, port.n - 1} : port;
-    } else if (good) {
-        host = cut(&port, ':');
+    error_set(err, "connection string: Endpoint is not of the form sb://host[:port]/");
+    return error_hint(err, "%s", WHERE_TO_FIND);
+}
+
+static bool parse_iot_hub(struct slice host, struct slice key, struct connection_string *out,
+                          struct error *err)
+{
+    unsigned char bytes[SAS_KEY_BYTES];
+    size_t n = sas_decode_key(key, bytes);
+    OPENSSL_cleanse(bytes, sizeof bytes);
+    if (n == 0) {
+        error_set(err, "connection string: SharedAccessKey is not in base64");
+        return error_hint(err, "In the Azure portal: the IoT hub, Shared access policies; copy "
+                               "the connection string whole.");
     }
-    out->port = out->plain ? PORT_PLAIN : PORT_TLS;
-    bool has_port = good && authority.n > 0 && port.p > host.p + host.n + (authority.p[0] == '[');
-    if (good && has_port)
-        good = parse_port(port, &out->port);
-    if (!good || host.n == 0) {
-        error_set(err, "connection string: Endpoint is not of the form sb://host[:port]/");
-        return error_hint(err, "%s", WHERE_TO_FIND);
-    }
-    out->host = xstrndup(host.p, host.n);
-    out->authority = xstrndup(authority.p, authority.n);
-    return true;
+    if (memchr(host.p, '/', host.n) == NULL && parse_authority(host, out))
+        return true;
+    error_set(err, "connection string: HostName is not of the form host[:port]");
+    return error_hint(err, "It is the name of the IoT hub: <hub>.azure-devices.net.");
 }
 
 bool connection_string_parse(const char *text, struct connection_string *out, struct error *err)
@@ -171,17 +193,23 @@ bool connection_string_parse(const char *text, struct connection_string *out, st
         error_set(err, "connection string: it is empty");
         return error_hint(err, "%s", WHERE_TO_FIND);
     }
-    if (!split(text, parts, err) || !check_kind(parts, err) ||
-        !demand(parts, PART_ENDPOINT, "It names the host of the hub.", err) ||
+    if (!split(text, parts, err) || !check_kind(parts, err))
+        return false;
+    bool iot_hub = parts[PART_HOST_NAME].p != NULL && parts[PART_ENDPOINT].p == NULL;
+    if (!demand(parts, iot_hub ? PART_HOST_NAME : PART_ENDPOINT, "It names the host of the hub.",
+                err) ||
         !demand(parts, PART_KEY_NAME, "It names the policy to act under.", err) ||
         !demand(parts, PART_KEY, "It signs the tokens.", err) ||
-        !demand(parts, PART_HUB,
-                "It names the hub at the endpoint; strings of a namespace lack it.", err))
+        (!iot_hub &&
+         !demand(parts, PART_HUB,
+                 "It names the hub at the endpoint; strings of a namespace lack it.", err)))
         return false;
+    out->iot_hub = iot_hub;
     out->plain = same_word(parts[PART_EMULATOR], "true");
-    if (!parse_endpoint(parts[PART_ENDPOINT], out, err))
+    if (!(iot_hub ? parse_iot_hub(parts[PART_HOST_NAME], parts[PART_KEY], out, err)
+                  : parse_endpoint(parts[PART_ENDPOINT], out, err)))
         return false;
-    out->hub = xstrndup(parts[PART_HUB].p, parts[PART_HUB].n);
+    out->hub = iot_hub ? xstrdup("") : xstrndup(parts[PART_HUB].p, parts[PART_HUB].n);
     out->key_name = xstrndup(parts[PART_KEY_NAME].p, parts[PART_KEY_NAME].n);
     out->key = xstrndup(parts[PART_KEY].p, parts[PART_KEY].n);
     return true;

@@ -4,17 +4,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* An Event Hubs connection string, taken apart:
+/* A connection string, taken apart. That of an Event Hubs-compatible endpoint:
  * Endpoint=sb://<host>[:<port>]/;SharedAccessKeyName=..;SharedAccessKey=..;EntityPath=<hub>
- * [;UseDevelopmentEmulator=true]. Names of parts in any case; parts that nobody knows are
- * ignored, as Microsoft's own clients do. */
+ * or the service string of an IoT hub, which tells its endpoint when asked (discovery.h):
+ * HostName=<host>[:<port>];SharedAccessKeyName=..;SharedAccessKey=..
+ * and, for local endpoints, ;UseDevelopmentEmulator=true. Names of parts in any case; parts that
+ * nobody knows are ignored, as Microsoft's own clients do. */
 struct connection_string {
     char *host;      /* without port and brackets */
     char *authority; /* host[:port] as written: what the audience of a token names */
-    char *hub;
+    char *hub;       /* "" in that of an IoT hub */
     char *key_name;
-    char *key; /* a secret: used as it stands, not decoded */
+    char *key; /* a secret, as it stands: an IoT hub wants it decoded, an endpoint does not */
     uint16_t port;
+    bool iot_hub;
     bool plain; /* plain TCP: UseDevelopmentEmulator=true */
 };
 

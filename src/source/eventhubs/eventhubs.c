@@ -6,6 +6,7 @@
 #include "core/retry.h"
 #include "source/eventhubs/conditions.h"
 #include "source/eventhubs/connection_string.h"
+#include "source/eventhubs/discovery.h"
 #include "source/eventhubs/limits.h"
 #include "source/eventhubs/management.h"
 #include "source/eventhubs/pauses.h"
@@ -21,15 +22,20 @@
 
 #include <stdlib.h>
 
-/* Waiting to connect -> connecting (TCP, SASL, open, tokens, metadata) -> up -> waiting ... */
+/* Waiting to connect -> connecting (asking an IoT hub for the endpoint; then TCP, TLS, SASL, open,
+ * tokens, metadata) -> up -> waiting ... */
 enum state { STATE_WAITING, STATE_CONNECTING, STATE_UP };
 
 struct eventhubs {
     struct source base;
     struct event_base *loop;
     struct evdns_base *dns;
-    struct connection_string identity;
-    struct tls_trust *trust; /* NULL: plain TCP */
+    struct connection_string iot_hub;  /* who knows the endpoint; empty if that is given */
+    struct connection_string endpoint; /* empty until it is found */
+    struct tls_trust *trust;           /* NULL: plain TCP */
+    struct discovery *discovery;       /* while the IoT hub is asked; also now and then while up */
+    int64_t settled_until_us;          /* it has just said again that the endpoint is this one */
+    int64_t ask_at_us;                 /* not before */
     struct reader_host host;
     char *name;
     char *group;
@@ -100,7 +106,7 @@ static void check_up(struct eventhubs *hub)
     hub->state = STATE_UP;
     hub->attempt = 0;
     hub->base.counters.connects++;
-    log_info(hub->log, "source up", F_TEXT("hub", hub->name), F_TEXT("host", hub->identity.host),
+    log_info(hub->log, "source up", F_TEXT("hub", hub->name), F_TEXT("host", hub->endpoint.host),
              F_NUMBER("partitions", hub->partition_count));
     hub->host.handlers.up(hub->host.ctx);
 }
@@ -140,7 +146,7 @@ static void on_tokens_ready(void *ctx)
     struct eventhubs *hub = ctx;
     if (hub->management == NULL) {
         struct management_handlers handlers = {hub, on_metadata, on_failed};
-        hub->management = management_open(hub->session, &hub->identity, handlers);
+        hub->management = management_open(hub->session, &hub->endpoint, handlers);
         management_read(hub->management, clock_now_us());
     }
     check_up(hub);
@@ -166,6 +172,9 @@ static void on_opened(void *ctx)
     hub->session = pn_session(wire_connection(hub->wire));
     pn_session_set_context(hub->session, &hub->control);
     pn_session_open(hub->session);
+    /* Which partitions there are is to be learnt anew. */
+    tokens_forget(hub->tokens);
+    tokens_want(hub->tokens, MANAGEMENT_PATH);
     tokens_start(hub->tokens, hub->session);
 }
 
@@ -186,6 +195,24 @@ static void drop_connection(struct eventhubs *hub)
     if (hub->wire != NULL)
         wire_free(hub->wire);
     hub->wire = NULL;
+    discovery_free(hub->discovery);
+    hub->discovery = NULL;
+}
+
+/* It has gone down, or did not come up. */
+static void go_down(struct eventhubs *hub, enum source_end end, const struct error *why)
+{
+    bool refused = end == SOURCE_END_REFUSED || end == SOURCE_END_NOT_FOUND;
+    int64_t wait_us = retry_wait_us(hub, end);
+    hub->base.counters.failures++;
+    hub->base.counters.busy += end == SOURCE_END_BUSY;
+    log_failure(hub->log, refused ? LOG_ERROR : LOG_WARNING, "source down", why,
+                LOG_FIELDS(F_TEXT("hub", hub->name), F_NUMBER("retry_ms", wait_us / MS_US)));
+    hub->host.wire = NULL;
+    schedule_connect(hub, wait_us);
+    reader_host_lost(&hub->host, refused ? end : SOURCE_END_LOST, why);
+    drop_connection(hub);
+    hub->host.handlers.down(hub->host.ctx, why);
 }
 
 static void on_closed(void *ctx, enum source_end end, const struct error *why)
@@ -193,17 +220,102 @@ static void on_closed(void *ctx, enum source_end end, const struct error *why)
     struct eventhubs *hub = ctx;
     /* The error lives in the wire. */
     struct error reason = *why;
-    bool refused = end == SOURCE_END_REFUSED || end == SOURCE_END_NOT_FOUND;
-    int64_t wait_us = retry_wait_us(hub, end);
-    hub->base.counters.failures++;
-    hub->base.counters.busy += end == SOURCE_END_BUSY;
-    log_failure(hub->log, refused ? LOG_ERROR : LOG_WARNING, "source down", &reason,
-                LOG_FIELDS(F_TEXT("hub", hub->name), F_NUMBER("retry_ms", wait_us / MS_US)));
-    hub->host.wire = NULL;
-    schedule_connect(hub, wait_us);
-    reader_host_lost(&hub->host, refused ? end : SOURCE_END_LOST, &reason);
-    drop_connection(hub);
-    hub->host.handlers.down(hub->host.ctx, &reason);
+    /* An endpoint that does not exist any more is looked up anew. */
+    bool moved = end == SOURCE_END_NOT_FOUND && hub->iot_hub.host != NULL;
+    go_down(hub, moved ? SOURCE_END_LOST : end, &reason);
+}
+
+static struct wire_config wire_config_of(const struct eventhubs *hub,
+                                         const struct connection_string *where)
+{
+    uint32_t frame = (uint32_t)(hub->host.window_bytes / EVENTHUBS_WINDOW_FRAMES);
+    return (struct wire_config){
+        .host = where->host,
+        .container = hub->container,
+        .trust = hub->trust,
+        .port = where->port,
+        .max_frame = frame < EVENTHUBS_FRAME_LEAST  ? EVENTHUBS_FRAME_LEAST
+                     : frame > EVENTHUBS_FRAME_MOST ? EVENTHUBS_FRAME_MOST
+                                                    : frame,
+        .idle_ms = hub->idle_ms,
+    };
+}
+
+static void connect_endpoint(struct eventhubs *hub)
+{
+    struct wire_handlers handlers = {hub, on_opened, on_turn, on_closed};
+    struct wire_config config = wire_config_of(hub, &hub->endpoint);
+    hub->setup_until_us = clock_now_us() + EVENTHUBS_SETUP_US;
+    hub->host.hub = hub->endpoint.hub;
+    hub->wire = wire_open(hub->loop, hub->dns, &config, handlers);
+    hub->host.wire = hub->wire;
+}
+
+/* --- the endpoint of an IoT hub --- */
+
+static bool same_endpoint(const struct connection_string *a, const struct connection_string *b)
+{
+    return a->host != NULL && strcmp(a->host, b->host) == 0 && a->port == b->port &&
+           strcmp(a->hub, b->hub) == 0;
+}
+
+static void drop_discovery(struct eventhubs *hub)
+{
+    discovery_free(hub->discovery);
+    hub->discovery = NULL;
+}
+
+static void on_found(void *ctx, struct connection_string *found)
+{
+    struct eventhubs *hub = ctx;
+    struct connection_string endpoint = *found;
+    bool same = same_endpoint(&hub->endpoint, &endpoint);
+    *found = (struct connection_string){0};
+    drop_discovery(hub);
+    if (!same)
+        log_info(hub->log, "the endpoint of the IoT hub is found", F_TEXT("hub", hub->name),
+                 F_TEXT("host", endpoint.host), F_TEXT("event_hub", endpoint.hub));
+    if (hub->wire == NULL) {
+        connection_string_free(&hub->endpoint);
+        hub->endpoint = endpoint;
+        hub->host.can_move = true;
+        hub->host.may_have_moved = false;
+        connect_endpoint(hub);
+        return;
+    }
+    connection_string_free(&endpoint);
+    if (same && hub->host.may_have_moved) {
+        hub->settled_until_us = clock_now_us() + EVENTHUBS_SETTLED_US;
+        hub->host.can_move = hub->host.may_have_moved = false;
+    }
+    if (same)
+        return;
+    struct error why;
+    error_set(&why, "the endpoint of the IoT hub %s has changed", hub->iot_hub.host);
+    error_detail(&why, "It was %s/%s.", hub->endpoint.host, hub->endpoint.hub);
+    error_hint(&why, "Nothing to do: the node goes there. Did the IoT hub fail over?");
+    fail(hub, SOURCE_END_LOST, &why);
+}
+
+static void on_not_found(void *ctx, enum source_end end, const struct error *why)
+{
+    struct eventhubs *hub = ctx;
+    struct error reason = *why;
+    drop_discovery(hub);
+    hub->ask_at_us = clock_now_us() + EVENTHUBS_ASK_AGAIN_US;
+    if (hub->wire == NULL)
+        go_down(hub, end, &reason);
+    else /* perhaps what is known still works */
+        log_failure(hub->log, LOG_WARNING, "cannot look the endpoint up again", &reason,
+                    LOG_FIELDS(F_TEXT("hub", hub->name)));
+}
+
+static void ask_iot_hub(struct eventhubs *hub)
+{
+    struct discovery_handlers handlers = {hub, on_found, on_not_found};
+    struct wire_config config = wire_config_of(hub, &hub->iot_hub);
+    if (hub->discovery == NULL)
+        hub->discovery = discovery_start(hub->loop, hub->dns, &config, &hub->iot_hub, handlers);
 }
 
 static void on_connect(evutil_socket_t fd, short what, void *ctx)
@@ -211,30 +323,29 @@ static void on_connect(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     struct eventhubs *hub = ctx;
-    struct wire_handlers handlers = {hub, on_opened, on_turn, on_closed};
-    uint32_t frame = (uint32_t)(hub->host.window_bytes / EVENTHUBS_WINDOW_FRAMES);
-    struct wire_config config = {
-        .host = hub->identity.host,
-        .container = hub->container,
-        .trust = hub->trust,
-        .port = hub->identity.port,
-        .max_frame = frame < EVENTHUBS_FRAME_LEAST  ? EVENTHUBS_FRAME_LEAST
-                     : frame > EVENTHUBS_FRAME_MOST ? EVENTHUBS_FRAME_MOST
-                                                    : frame,
-        .idle_ms = hub->idle_ms,
-    };
     hub->state = STATE_CONNECTING;
-    hub->setup_until_us = clock_now_us() + EVENTHUBS_SETUP_US;
-    hub->wire = wire_open(hub->loop, hub->dns, &config, handlers);
-    hub->host.wire = hub->wire;
+    if (hub->iot_hub.host != NULL)
+        ask_iot_hub(hub);
+    else
+        connect_endpoint(hub);
+}
+
+/* A reader was told that its partition does not exist, or it is time to look. */
+static void check_endpoint(struct eventhubs *hub, int64_t now_us)
+{
+    if (hub->iot_hub.host == NULL)
+        return;
+    hub->host.can_move = now_us >= hub->settled_until_us;
+    if (hub->host.may_have_moved && now_us >= hub->ask_at_us)
+        ask_iot_hub(hub);
 }
 
 static void check_setup(struct eventhubs *hub, int64_t now_us)
 {
-    if (hub->state != STATE_CONNECTING || now_us < hub->setup_until_us)
+    if (hub->state != STATE_CONNECTING || hub->wire == NULL || now_us < hub->setup_until_us)
         return;
     struct error why;
-    error_set(&why, "the hub at %s does not get ready", hub->identity.host);
+    error_set(&why, "the hub at %s does not get ready", hub->endpoint.host);
     error_detail(&why, "Connected, but %s did not come within %d s.",
                  hub->session == NULL ? "TLS or the opening of AMQP"
                  : hub->management    ? "its metadata or the tokens of its partitions"
@@ -250,14 +361,20 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     struct eventhubs *hub = ctx;
     int64_t now_us = clock_now_us();
+    if (hub->discovery != NULL)
+        discovery_tick(hub->discovery, now_us);
     check_setup(hub, now_us);
     if (hub->wire == NULL)
         return;
+    check_endpoint(hub, now_us);
     tokens_tick(hub->tokens, now_us);
     if (hub->management != NULL) {
         management_tick(hub->management, now_us);
-        if (hub->state == STATE_UP && now_us >= hub->metadata_at_us)
+        if (hub->state == STATE_UP && now_us >= hub->metadata_at_us) {
             management_read(hub->management, now_us);
+            if (hub->iot_hub.host != NULL)
+                ask_iot_hub(hub);
+        }
     }
     reader_host_tick(&hub->host, now_us);
     wire_wake(hub->wire);
@@ -311,7 +428,8 @@ static void hub_close(struct source *source)
     drop_connection(hub);
     tokens_free(hub->tokens);
     forget_partitions(hub);
-    connection_string_free(&hub->identity);
+    connection_string_free(&hub->endpoint);
+    connection_string_free(&hub->iot_hub);
     tls_trust_free(hub->trust);
     event_free(hub->connect);
     event_free(hub->tick);
@@ -352,7 +470,7 @@ static struct reader_host host_of(const struct eventhubs *hub, const struct sour
                                 .random = config->random,
                                 .log = config->log,
                                 .hub_name = hub->name,
-                                .hub = hub->identity.hub,
+                                .hub = hub->endpoint.hub,
                                 .group = hub->group,
                                 .node = hub->node,
                                 .window_bytes = window < least ? least : window,
@@ -376,7 +494,7 @@ struct source *eventhubs_open(struct event_base *base, struct evdns_base *dns,
     hub->base.kind = &kind;
     hub->loop = base;
     hub->dns = dns;
-    hub->identity = identity;
+    *(identity.iot_hub ? &hub->iot_hub : &hub->endpoint) = identity;
     hub->trust = trust;
     hub->name = xstrdup(config->name);
     hub->group = xstrdup(config->consumer_group);
@@ -395,8 +513,7 @@ struct source *eventhubs_open(struct event_base *base, struct evdns_base *dns,
     struct tokens_handlers token_handlers = {hub, on_tokens_ready, on_failed};
     int64_t lifetime_s =
         config->token_lifetime_s > 0 ? config->token_lifetime_s : EVENTHUBS_TOKEN_LIFETIME_S;
-    hub->tokens = tokens_create(&hub->identity, lifetime_s, token_handlers);
-    tokens_want(hub->tokens, MANAGEMENT_PATH);
+    hub->tokens = tokens_create(&hub->endpoint, lifetime_s, token_handlers);
     struct timeval period = wait_of(EVENTHUBS_TICK_US);
     (void)event_add(hub->tick, &period);
     schedule_connect(hub, 0);

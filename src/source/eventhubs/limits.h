@@ -40,6 +40,11 @@
 /* How often the metadata of the hub is read again. */
 #define EVENTHUBS_METADATA_US (300 * SECOND_US)
 
+/* An IoT hub that names the same endpoint again, though a reader was told that it does not exist,
+ * is believed for so long; one that does not answer is asked again after the other time. */
+#define EVENTHUBS_SETTLED_US (60 * SECOND_US)
+#define EVENTHUBS_ASK_AGAIN_US (10 * SECOND_US)
+
 /* A peer that does not answer our detach is not waited for longer. */
 #define EVENTHUBS_DETACH_US (5 * SECOND_US)
 

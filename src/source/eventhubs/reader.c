@@ -108,6 +108,11 @@ static void finish(struct reader *reader, enum source_end end, const struct erro
     reader->attach_at_us = 0;
     DL_DELETE(reader->host->readers, reader);
     DL_APPEND(reader->host->ended, reader);
+    if (end == SOURCE_END_NOT_FOUND && reader->host->can_move && !reader->stopping) {
+        /* Not for ever: the owner tries again, where the hub is by then. */
+        reader->host->may_have_moved = true;
+        end = SOURCE_END_LOST;
+    }
     reader->end = reader->stopping ? SOURCE_END_CLOSED : end;
     if (reader->end == SOURCE_END_CLOSED)
         error_set(&reader->why, "closed as asked");

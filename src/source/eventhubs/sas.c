@@ -60,3 +60,14 @@ bool sas_append(struct buffer *out, struct slice audience, struct slice key_name
         out->n = before;
     return ok;
 }
+
+size_t sas_decode_key(struct slice base64, unsigned char bytes[SAS_KEY_BYTES])
+{
+    if (base64.n == 0 || base64.n % 4 != 0 || base64.n / 4 * 3 > SAS_KEY_BYTES)
+        return 0;
+    size_t padding = 0;
+    while (padding < 2 && base64.p[base64.n - 1 - padding] == '=')
+        padding++;
+    int n = EVP_DecodeBlock(bytes, (const unsigned char *)base64.p, (int)base64.n);
+    return n > 0 ? (size_t)n - padding : 0;
+}

@@ -7,6 +7,7 @@
 #include "source/eventhubs/request_link.h"
 #include "source/eventhubs/sas.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define TOKEN_BYTES 8192
@@ -44,15 +45,24 @@ void tokens_free(struct tokens *tokens)
     if (tokens == NULL)
         return;
     tokens_stop(tokens);
+    tokens_forget(tokens);
+    free(tokens);
+}
+
+void tokens_forget(struct tokens *tokens)
+{
     for (size_t i = 0; i < tokens->count; i++)
         free(tokens->audiences[i].path);
     free(tokens->audiences);
-    free(tokens);
+    tokens->audiences = NULL;
+    tokens->count = 0;
 }
 
 static bool append_audience(const struct connection_string *identity, const char *path,
                             struct buffer *out)
 {
+    if (identity->iot_hub)
+        return buffer_append_text(out, identity->host);
     return buffer_printf(out, "sb://%s/%s%s", identity->authority, identity->hub, path);
 }
 
@@ -63,9 +73,14 @@ bool tokens_sign(const struct connection_string *identity, const char *path, int
     buffer_init(&audience, TOKEN_BYTES);
     /* The expiry is a date that the service compares with its own wall clock. */
     int64_t expires_s = clock_wall_us() / SECOND_US + lifetime_s;
-    bool ok = append_audience(identity, path, &audience) &&
-              sas_append(out, buffer_slice(&audience), slice_from(identity->key_name),
-                         slice_from(identity->key), expires_s);
+    unsigned char decoded[SAS_KEY_BYTES];
+    struct slice key = slice_from(identity->key);
+    if (identity->iot_hub)
+        key = (struct slice){(const char *)decoded, sas_decode_key(key, decoded)};
+    bool ok =
+        append_audience(identity, path, &audience) &&
+        sas_append(out, buffer_slice(&audience), slice_from(identity->key_name), key, expires_s);
+    OPENSSL_cleanse(decoded, sizeof decoded);
     buffer_free(&audience);
     return ok;
 }

@@ -24,8 +24,11 @@ struct tokens *tokens_create(const struct connection_string *identity, int64_t l
 void tokens_free(struct tokens *tokens);
 
 /* Wants the node `path` below the hub ("/$management", "/ConsumerGroups/..") authorised from now
- * on, also on later connections. Wanting it twice is fine. */
+ * on, also on later connections. At an IoT hub, which has no such nodes, "" stands for all of it.
+ * Wanting it twice is fine. */
 void tokens_want(struct tokens *tokens, const char *path);
+/* Wants nothing any more; only while there is no connection. */
+void tokens_forget(struct tokens *tokens);
 bool tokens_ready(const struct tokens *tokens);
 
 /* A connection is open: asks for all that is wanted. */
