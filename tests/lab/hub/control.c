@@ -7,7 +7,7 @@
 #include "hub/control_log.h"
 #include "hub/links.h"
 #include "hub/reader.h"
-#include "hub/wire.h"
+#include "hub/system_properties.h"
 
 #include <event2/buffer.h>
 #include <event2/http.h>
@@ -50,6 +50,7 @@ static bool do_generate(struct control *c, struct json_object *body, struct json
                         struct error *err)
 {
     (void)out;
+    struct json_object *size = body_member(body, "size");
     struct generator_options options = {
         .devices = body_int(body, "devices", 200),
         .prefix = body_text(body, "prefix", "device-"),
@@ -57,6 +58,8 @@ static bool do_generate(struct control *c, struct json_object *body, struct json
         .rate = body_double(body, "rate", 2000),
         .events = body_int(body, "events", 0),
         .seconds = body_double(body, "seconds", 0),
+        .size_min = body_int(size, "min", 0),
+        .size_max = body_int(size, "max", body_int(size, "min", 0)),
         .preload = json_object_get_boolean(body_member(body, "preload")),
     };
     return generator_start(c->generator, &options, err);
@@ -66,11 +69,13 @@ static bool do_replay(struct control *c, struct json_object *body, struct json_o
                       struct error *err)
 {
     (void)out;
-    const char *dir = body_text(body, "dir", NULL);
+    const char *csv = body_text(body, "dir", NULL);
+    const char *json = body_text(body, "json_dir", NULL);
     double rate = body_double(body, "rate", 0);
-    if (dir == NULL || rate < 0)
-        return error_set(err, "a folder \"dir\" is needed, and \"rate\" must not be negative");
-    return replay_start(c->replay, dir, rate, err);
+    if ((csv == NULL) == (json == NULL) || rate < 0)
+        return error_set(err, "a folder \"dir\" or \"json_dir\" is needed, and \"rate\" must not "
+                              "be negative");
+    return replay_start(c->replay, csv ? csv : json, json != NULL, rate, err);
 }
 
 static bool do_stop(struct control *c, struct json_object *body, struct json_object *out,
@@ -84,55 +89,44 @@ static bool do_stop(struct control *c, struct json_object *body, struct json_obj
     return true;
 }
 
-/* An application-properties section; each value as the text that JSON shows. */
-static void put_application(struct buffer *out, struct json_object *properties)
+static void send_events(struct control *c, struct json_object *body, int64_t count,
+                        const struct system_properties *properties)
 {
-    uint32_t count = 0;
-    wire_put_descriptor(out, 0x74);
-    size_t map = wire_begin_map(out);
-    json_object_object_foreach(properties, name, value)
-    {
-        wire_put_string(out, slice_from(name));
-        wire_put_string(out, slice_from(value ? json_object_get_string(value) : ""));
-        count += 2;
-    }
-    wire_end(out, map, count);
+    struct json_object *raw = body_member(body, "raw");
+    const char *device = body_text(body, "device", NULL);
+    int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+    struct telemetry telemetry = {
+        .device = slice_from(device),
+        .module = slice_from(body_text(body, "module", NULL)),
+        .generation = slice_from(devices_get(c->hub->devices, slice_from(device))->generation),
+        .body = slice_from(raw ? json_object_get_string(raw)
+                               : json_object_to_json_string_ext(body_member(body, "body"), flags)),
+    };
+    system_properties_apply(properties, &telemetry);
+    for (int64_t i = 0; i < count; i++)
+        hub_append_telemetry(c->hub, (int)body_int(body, "partition", -1), &telemetry);
+    hub_appended(c->hub);
 }
 
 static bool do_send(struct control *c, struct json_object *body, struct json_object *out,
                     struct error *err)
 {
-    struct json_object *raw = body_member(body, "raw");
-    struct json_object *json = body_member(body, "body");
-    struct json_object *properties = body_member(body, "properties");
+    bool raw = body_member(body, "raw") != NULL;
+    bool json = body_member(body, "body") != NULL;
     int64_t partition = body_int(body, "partition", -1);
-    const char *device = body_text(body, "device", NULL);
-    if (device == NULL || (raw == NULL) == (json == NULL))
+    int64_t count = body_int(body, "count", 1);
+    if (body_text(body, "device", NULL) == NULL || raw == json)
         return error_set(err, "a \"device\" and either \"body\" or \"raw\" are needed");
     if (partition >= c->hub->options.partitions)
         return error_set(err, "there is no partition %lld", (long long)partition);
-    struct buffer application;
-    buffer_init(&application, HUB_MESSAGE_MAX);
-    if (json_object_is_type(properties, json_type_object))
-        put_application(&application, properties);
-    struct device *known = devices_get(c->hub->devices, slice_from(device));
-    struct telemetry telemetry = {
-        .device = slice_from(device),
-        .module = slice_from(body_text(body, "module", NULL)),
-        .generation = slice_from(known->generation),
-        .body =
-            slice_from(raw ? json_object_get_string(raw)
-                           : json_object_to_json_string_ext(
-                                 json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)),
-        .application = buffer_slice(&application),
-    };
-    int64_t count = body_int(body, "count", 1);
-    for (int64_t i = 0; i < count; i++)
-        hub_append_telemetry(c->hub, (int)partition, &telemetry);
-    buffer_free(&application);
-    hub_appended(c->hub);
+    struct system_properties properties;
+    bool ok = system_properties_read(&properties, body_member(body, "system"),
+                                     body_member(body, "properties"), err);
+    if (ok)
+        send_events(c, body, count, &properties);
+    system_properties_free(&properties);
     json_object_object_add(out, "sent", json_object_new_int64(count));
-    return true;
+    return ok;
 }
 
 static bool do_fault(struct control *c, struct json_object *body, struct json_object *out,

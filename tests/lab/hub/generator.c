@@ -5,8 +5,14 @@
 #include "hub/pace.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { BODY_CEILING = 65536, DEVICES_MAX = 100000, PROPERTIES_MAX = 1000 };
+enum {
+    BODY_CEILING = 1 << 19,
+    SIZE_MAX_BODY = 1 << 18,
+    DEVICES_MAX = 100000,
+    PROPERTIES_MAX = 1000
+};
 
 struct generator {
     struct hub *hub;
@@ -17,6 +23,8 @@ struct generator {
     int64_t device_n;
     int64_t device_next;
     int64_t properties;
+    int64_t size_min;
+    int64_t size_max;
 };
 
 static void put_number(struct buffer *b, int64_t number)
@@ -53,6 +61,24 @@ static void put_value(struct buffer *b, int64_t index, uint64_t draw)
     }
 }
 
+/* A text that brings the body to its length, if it is not longer already. */
+static void put_padding(struct generator *g)
+{
+    static const char begin[] = ",\"pad\":\"";
+    uint64_t spread = (uint64_t)(g->size_max - g->size_min) + 1;
+    size_t wanted = (size_t)g->size_min + random_next(&g->random) % spread;
+    size_t least = g->body.n + sizeof begin - 1 + 2;
+    if (wanted < least)
+        return;
+    buffer_append_text(&g->body, begin);
+    char *to = buffer_reserve(&g->body, wanted - least);
+    if (to != NULL) {
+        memset(to, 'x', wanted - least);
+        g->body.n += wanted - least;
+    }
+    buffer_append(&g->body, "\"", 1);
+}
+
 static void make_body(struct generator *g, const struct device *device)
 {
     struct buffer *b = &g->body;
@@ -65,6 +91,8 @@ static void make_body(struct generator *g, const struct device *device)
         buffer_append(b, "\":", 2);
         put_value(b, i, random_next(&g->random));
     }
+    if (g->size_max > 0)
+        put_padding(g);
     buffer_append(b, "}", 1);
 }
 
@@ -110,6 +138,8 @@ bool generator_start(struct generator *g, const struct generator_options *o, str
         o->properties > PROPERTIES_MAX || o->rate < 0 || o->events < 0 || o->seconds < 0)
         return error_set(err, "devices must be 1 to %d, properties 1 to %d, nothing negative",
                          DEVICES_MAX, PROPERTIES_MAX);
+    if (o->size_min < 0 || o->size_max < o->size_min || o->size_max > SIZE_MAX_BODY)
+        return error_set(err, "\"size\" needs min <= max <= %d", SIZE_MAX_BODY);
     if (o->preload && o->events == 0)
         return error_set(err, "preload needs a number of events");
     generator_stop(g);
@@ -122,6 +152,8 @@ bool generator_start(struct generator *g, const struct generator_options *o, str
     g->device_n = o->devices;
     g->device_next = 0;
     g->properties = o->properties;
+    g->size_min = o->size_min;
+    g->size_max = o->size_max;
     if (o->preload) {
         (void)make_events(g, o->events);
         hub_appended(g->hub);

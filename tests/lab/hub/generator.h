@@ -9,6 +9,8 @@ struct generator_options {
     int64_t devices;
     const char *prefix; /* device names: prefix and five digits, from 00000 */
     int64_t properties; /* members of a body, the sequence among them */
+    int64_t size_min;   /* bytes of a body, evenly spread: filled up with a member "pad" */
+    int64_t size_max;   /* 0: bodies are as long as their members */
     double rate;        /* events per second; 0: as fast as possible */
     int64_t events;     /* 0: no end */
     double seconds;     /* 0: no end */

@@ -55,29 +55,46 @@ static struct slice auth_method(bool module)
                         "\"acceptingIpFilterRule\":null}");
 }
 
-void message_put_telemetry(struct buffer *out, const struct stamp *stamp,
-                           const struct telemetry *telemetry, struct event_parts *parts)
+/* Whether the sender gave this annotation itself, be it as null. */
+static bool given(const struct telemetry *t, struct slice name)
 {
-    size_t start = out->n;
-    bool module = telemetry->module.n > 0;
-    *parts = (struct event_parts){0};
-    wire_put_descriptor(out, SECTION_MESSAGE_ANNOTATIONS);
-    size_t map = wire_begin_map(out);
-    put_stamp(out, stamp);
-    put_text_pair(out, KEY("iothub-connection-device-id"), telemetry->device);
-    parts->device_n = (uint32_t)telemetry->device.n;
-    parts->device_at = (uint32_t)(out->n - start) - parts->device_n;
-    if (module) {
-        put_text_pair(out, KEY("iothub-connection-module-id"), telemetry->module);
-        parts->module_n = (uint32_t)telemetry->module.n;
-        parts->module_at = (uint32_t)(out->n - start) - parts->module_n;
+    struct slice rest = t->annotations;
+    struct wire_value key;
+    struct wire_value value;
+    while (rest.n > 0 && wire_read(&rest, &key) && wire_read(&rest, &value))
+        if (slice_equal(key.bytes, name))
+            return true;
+    return false;
+}
+
+/* One of the hub's own annotations, unless the sender gave it: the number of items. */
+static uint32_t put_own(struct buffer *out, const struct telemetry *t, struct slice key,
+                        struct slice value)
+{
+    if (t->annotations.n > 0 && given(t, key))
+        return 0;
+    put_text_pair(out, key, value);
+    return 2;
+}
+
+static uint32_t put_given(struct buffer *out, const struct telemetry *t)
+{
+    struct slice rest = t->annotations;
+    struct wire_value key;
+    struct wire_value value;
+    uint32_t count = 0;
+    while (rest.n > 0 && wire_read(&rest, &key) && wire_read(&rest, &value)) {
+        if (value.kind == WIRE_NULL)
+            continue;
+        buffer_append_slice(out, key.whole);
+        buffer_append_slice(out, value.whole);
+        count += 2;
     }
-    put_text_pair(out, KEY("iothub-connection-auth-method"), auth_method(module));
-    put_text_pair(out, KEY("iothub-connection-auth-generation-id"), telemetry->generation);
-    wire_put_symbol(out, KEY("iothub-enqueuedtime"));
-    wire_put_timestamp(out, stamp->enqueued_ms);
-    put_text_pair(out, KEY("iothub-message-source"), KEY("Telemetry"));
-    wire_end(out, map, module ? 18 : 16);
+    return count;
+}
+
+static void put_usual_properties(struct buffer *out)
+{
     wire_put_descriptor(out, SECTION_PROPERTIES);
     size_t list = wire_begin_list(out);
     for (int i = 0; i < 6; i++) /* message-id, user-id, to, subject, reply-to, correlation-id */
@@ -85,6 +102,43 @@ void message_put_telemetry(struct buffer *out, const struct stamp *stamp,
     wire_put_symbol(out, KEY("application/json"));
     wire_put_symbol(out, KEY("utf-8"));
     wire_end(out, list, 8);
+}
+
+void message_put_telemetry(struct buffer *out, const struct stamp *stamp,
+                           const struct telemetry *telemetry, struct event_parts *parts)
+{
+    size_t start = out->n;
+    bool module = telemetry->module.n > 0;
+    uint32_t count = 6;
+    *parts = (struct event_parts){0};
+    wire_put_descriptor(out, SECTION_MESSAGE_ANNOTATIONS);
+    size_t map = wire_begin_map(out);
+    put_stamp(out, stamp);
+    put_text_pair(out, KEY("iothub-connection-device-id"), telemetry->device);
+    count += 2;
+    parts->device_n = (uint32_t)telemetry->device.n;
+    parts->device_at = (uint32_t)(out->n - start) - parts->device_n;
+    if (module) {
+        put_text_pair(out, KEY("iothub-connection-module-id"), telemetry->module);
+        count += 2;
+        parts->module_n = (uint32_t)telemetry->module.n;
+        parts->module_at = (uint32_t)(out->n - start) - parts->module_n;
+    }
+    count += put_own(out, telemetry, KEY("iothub-connection-auth-method"), auth_method(module));
+    count +=
+        put_own(out, telemetry, KEY("iothub-connection-auth-generation-id"), telemetry->generation);
+    if (telemetry->annotations.n == 0 || !given(telemetry, KEY("iothub-enqueuedtime"))) {
+        wire_put_symbol(out, KEY("iothub-enqueuedtime"));
+        wire_put_timestamp(out, stamp->enqueued_ms);
+        count += 2;
+    }
+    count += put_own(out, telemetry, KEY("iothub-message-source"), KEY("Telemetry"));
+    count += put_given(out, telemetry);
+    wire_end(out, map, count);
+    if (telemetry->properties.n > 0)
+        buffer_append_slice(out, telemetry->properties);
+    else
+        put_usual_properties(out);
     buffer_append_slice(out, telemetry->application);
     wire_put_descriptor(out, SECTION_DATA);
     wire_put_binary(out, telemetry->body);

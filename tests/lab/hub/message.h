@@ -19,6 +19,10 @@ struct telemetry {
     struct slice generation; /* the device identity's, iothub-connection-auth-generation-id */
     struct slice body;
     struct slice application; /* the encoded application-properties section; n 0: none */
+    struct slice properties;  /* the encoded properties section; n 0: the usual one */
+    struct slice
+        annotations; /* encoded pairs that replace the hub's own, or add to them; n 0: none */
+    uint32_t annotation_count; /* keys and values */
 };
 
 /* Appends the event as an AMQP message with the annotations of an IoT Hub, and says where its

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "hub/pace.h"
+#include "hub/replay_json.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -24,6 +25,7 @@ struct replay {
     struct series *series;
     size_t series_n;
     size_t series_next;
+    struct replay_json *json; /* instead of the series */
     int64_t skipped;
     struct buffer body;
     char *line;
@@ -120,8 +122,9 @@ static bool next_row(struct replay *r)
 
 static int64_t make_events(void *arg, int64_t n)
 {
+    struct replay *r = arg;
     int64_t made = 0;
-    while (made < n && next_row(arg))
+    while (made < n && (r->json ? replay_json_next(r->json, r->hub, &r->skipped) : next_row(r)))
         made++;
     return made;
 }
@@ -135,6 +138,8 @@ static void close_series(struct replay *r)
     r->series = NULL;
     r->series_n = 0;
     r->series_next = 0;
+    replay_json_close(r->json);
+    r->json = NULL;
 }
 
 struct replay *replay_open(struct hub *hub)
@@ -172,10 +177,8 @@ static bool open_series(struct replay *r, const char *path, struct series *s, st
     return true;
 }
 
-bool replay_start(struct replay *r, const char *dir, double rate, struct error *err)
+static bool open_files(struct replay *r, const char *dir, struct error *err)
 {
-    replay_stop(r);
-    close_series(r);
     glob_t found;
     char *pattern = xasprintf("%s/*.csv", dir);
     bool ok = glob(pattern, 0, NULL, &found) == 0;
@@ -190,9 +193,19 @@ bool replay_start(struct replay *r, const char *dir, double rate, struct error *
     globfree(&found);
     if (!ok)
         close_series(r);
-    else
-        pace_start(r->pace, rate, 0, 0);
     return ok;
+}
+
+bool replay_start(struct replay *r, const char *dir, bool json, double rate, struct error *err)
+{
+    replay_stop(r);
+    close_series(r);
+    if (json)
+        r->json = replay_json_open(dir, err);
+    if (json ? r->json == NULL : !open_files(r, dir, err))
+        return false;
+    pace_start(r->pace, rate, 0, 0);
+    return true;
 }
 
 void replay_stop(struct replay *r)

@@ -214,6 +214,18 @@ void wire_put_timestamp(struct buffer *b, int64_t ms)
     put_eight(b, 0x83, (uint64_t)ms);
 }
 
+void wire_put_uint(struct buffer *b, uint32_t number)
+{
+    char bytes[5] = {0x70};
+    write_u32(bytes + 1, number);
+    buffer_append(b, bytes, sizeof bytes);
+}
+
+void wire_put_boolean(struct buffer *b, bool value)
+{
+    buffer_append(b, value ? "\x41" : "\x42", 1);
+}
+
 void wire_put_null(struct buffer *b)
 {
     buffer_append(b, "\x40", 1);

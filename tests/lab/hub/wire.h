@@ -39,6 +39,8 @@ void wire_put_symbol(struct buffer *b, struct slice text);
 void wire_put_string(struct buffer *b, struct slice text);
 void wire_put_long(struct buffer *b, int64_t number);
 void wire_put_timestamp(struct buffer *b, int64_t ms);
+void wire_put_uint(struct buffer *b, uint32_t number);
+void wire_put_boolean(struct buffer *b, bool value);
 void wire_put_null(struct buffer *b);
 void wire_put_binary(struct buffer *b, struct slice bytes);
 
