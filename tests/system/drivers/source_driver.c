@@ -3,11 +3,16 @@
  *   release PARTITION | stop PARTITION | counters | quit
  * with a position of earliest, latest, after:OFFSET, time:MS or sequence:NUMBER.
  * With --bench N it reads every partition from the start, throws N events away and prints what
- * that cost. The connection string comes in the environment, SOURCE_CONNECTION. */
+ * that cost: scanned as the node does, or as they came (--raw), or decoded by Proton (--proton).
+ * With --details a message has a second line; --conditions prints the table of conditions.
+ * The connection string comes in the environment, SOURCE_CONNECTION. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "source/eventhubs/conditions.h"
 #include "source/eventhubs/eventhubs.h"
+
+#include <proton/message.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -33,6 +38,8 @@ struct driver {
     struct source *source;
     struct partition partitions[PARTITIONS];
     size_t count;
+    bool details;
+    pn_message_t *decoded; /* of a bench that decodes as Proton does; else NULL */
     uint64_t bench;
     uint64_t seen;
     int64_t cpu_us;
@@ -127,6 +134,67 @@ static void bench_message(struct driver *driver, struct partition *partition)
     (void)event_base_loopbreak(driver->base);
 }
 
+static void on_raw(void *ctx, void *reader_ctx, struct slice encoded)
+{
+    struct driver *driver = ctx;
+    if (driver->decoded != NULL && pn_message_decode(driver->decoded, encoded.p, encoded.n) != 0)
+        printf("error Proton cannot decode a message\n");
+    bench_message(driver, reader_ctx);
+}
+
+static void print_text(const char *name, struct slice text)
+{
+    if (text.n > 0)
+        printf(" %s=%.*s", name, (int)text.n, text.p);
+}
+
+static void print_property(const struct source_property *property)
+{
+    printf(" %.*s:", (int)property->name.n, property->name.n ? property->name.p : "");
+    switch (property->kind) {
+    case SOURCE_VALUE_NULL:
+        printf("null");
+        break;
+    case SOURCE_VALUE_BOOLEAN:
+        printf("%s", property->integer ? "true" : "false");
+        break;
+    case SOURCE_VALUE_INTEGER:
+        printf("%" PRId64, property->integer);
+        break;
+    case SOURCE_VALUE_TIME:
+        printf("@%" PRId64, property->integer);
+        break;
+    case SOURCE_VALUE_NUMBER:
+        printf("%g", property->number);
+        break;
+    case SOURCE_VALUE_TEXT:
+        printf("'%.*s'", (int)property->text.n, property->text.n ? property->text.p : "");
+        break;
+    case SOURCE_VALUE_OTHER:
+        printf("%zu bytes", property->text.n);
+        break;
+    }
+}
+
+/* With --details: what else is known of a message, on a line of its own. */
+static void print_details(const struct partition *partition, const struct source_message *m)
+{
+    printf("details %s %" PRId64, partition->name, m->creation_ms);
+    print_text("module", m->module);
+    print_text("type", m->content_type);
+    print_text("encoding", m->content_encoding);
+    print_text("source", m->message_source);
+    print_text("generation", m->auth_generation);
+    print_text("auth", m->auth_method);
+    print_text("subject", m->subject);
+    print_text("id", m->message_id);
+    print_text("correlation", m->correlation_id);
+    struct source_property property;
+    for (struct slice rest = m->properties; source_next_property(&rest, &property);)
+        print_property(&property);
+    printf("\n");
+}
+
 static void on_message(void *ctx, void *reader_ctx, const struct source_message *m)
 {
     struct driver *driver = ctx;
@@ -135,10 +203,13 @@ static void on_message(void *ctx, void *reader_ctx, const struct source_message 
         bench_message(driver, partition);
         return;
     }
-    printf("message %s %" PRId64 " %.*s %" PRId64 " %.*s %" PRId64 " %zu %.*s\n", partition->name,
-           m->sequence, (int)m->offset.n, m->offset.p, m->enqueued_ms, (int)m->device.n,
-           m->device.n ? m->device.p : "", m->last_sequence, m->body.n,
-           (int)(m->body.n > 200 ? 200 : m->body.n), m->body.n ? m->body.p : "");
+    printf("%s %s %" PRId64 " %.*s %" PRId64 " %.*s %" PRId64 " %zu %.*s\n",
+           m->unreadable ? "unreadable" : "message", partition->name, m->sequence, (int)m->offset.n,
+           m->offset.p, m->enqueued_ms, (int)m->device.n, m->device.n ? m->device.p : "",
+           m->last_sequence, m->body.n, (int)(m->body.n > 200 ? 200 : m->body.n),
+           m->body.n ? m->body.p : "");
+    if (driver->details)
+        print_details(partition, m);
 }
 
 static void on_ended(void *ctx, void *reader_ctx, enum source_end end, const struct error *why)
@@ -232,8 +303,29 @@ static uint64_t option(int argc, char **argv, const char *name, uint64_t otherwi
     return otherwise;
 }
 
+static bool has_option(int argc, char **argv, const char *name)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* For tests that go through all of them. */
+static int print_conditions(void)
+{
+    size_t count;
+    const struct condition *rows = conditions(&count);
+    for (size_t i = 0; i < count; i++)
+        printf("%s\t%s\t%s\t%s\n", rows[i].name, rows[i].text ? rows[i].text : "",
+               source_end_name(rows[i].end), rows[i].meaning);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (has_option(argc, argv, "--conditions"))
+        return print_conditions();
     struct driver driver = {.base = event_base_new(), .bench = option(argc, argv, "--bench", 0)};
     struct evdns_base *dns = evdns_base_new(driver.base, EVDNS_BASE_INITIALIZE_NAMESERVERS |
                                                              EVDNS_BASE_DISABLE_WHEN_INACTIVE);
@@ -259,6 +351,11 @@ int main(int argc, char **argv)
                                        .opened = on_opened,
                                        .message = on_message,
                                        .ended = on_ended};
+    driver.details = has_option(argc, argv, "--details");
+    if (has_option(argc, argv, "--raw") || has_option(argc, argv, "--proton"))
+        handlers.raw = on_raw;
+    if (has_option(argc, argv, "--proton"))
+        driver.decoded = pn_message();
     struct error err;
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     driver.source = eventhubs_open(driver.base, dns, &config, handlers, &driver, &err);
@@ -277,6 +374,7 @@ int main(int argc, char **argv)
         source_close(driver.source);
         bufferevent_free(input);
     }
+    pn_message_free(driver.decoded);
     event_free(beat);
     evdns_base_free(dns, 0);
     event_base_free(driver.base);
