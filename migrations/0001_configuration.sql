@@ -66,7 +66,10 @@ CREATE TABLE holdfast.hub (
     fleet             text COLLATE "C" NOT NULL REFERENCES holdfast.fleet,
     connection_secret text NOT NULL CHECK (connection_secret <> ''),
     consumer_group    text NOT NULL CHECK (consumer_group <> ''),
-    start_at          text NOT NULL CHECK (start_at IN ('earliest', 'latest')),
+    start_at          text NOT NULL CHECK (start_at <> ''),
+    on_new_log        text NOT NULL DEFAULT 'earliest' CHECK (on_new_log IN ('earliest', 'latest')),
+    on_invalid_offset text NOT NULL DEFAULT 'stop' CHECK (on_invalid_offset IN ('stop', 'earliest', 'latest')),
+    ca_secret         text CHECK (ca_secret <> ''),
     enabled           boolean NOT NULL,
     updated_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     -- Two hubs over one log and one consumer group would throw each other off for ever.
@@ -74,7 +77,10 @@ CREATE TABLE holdfast.hub (
 );
 COMMENT ON TABLE holdfast.hub IS 'An Event Hubs-compatible endpoint (an Azure IoT Hub); changed by set_hub';
 COMMENT ON COLUMN holdfast.hub.connection_secret IS 'Name of the secret that holds the connection string, never the string itself';
-COMMENT ON COLUMN holdfast.hub.start_at IS 'Where a partition without a checkpoint is read from: earliest or latest';
+COMMENT ON COLUMN holdfast.hub.start_at IS 'Where a partition that was never read begins: earliest, latest, or a time';
+COMMENT ON COLUMN holdfast.hub.on_new_log IS 'Where reading begins when the hub was re-created or renamed: earliest or latest';
+COMMENT ON COLUMN holdfast.hub.on_invalid_offset IS 'When the hub says that the offset of a checkpoint does not exist: stop, earliest or latest';
+COMMENT ON COLUMN holdfast.hub.ca_secret IS 'Name of the secret with the certificate authorities to trust (PEM); null: those of the system';
 COMMENT ON COLUMN holdfast.hub.enabled IS 'A hub that is not enabled is not read; its checkpoints are kept';
 CREATE INDEX hub_fleet ON holdfast.hub (fleet);
 

@@ -13,7 +13,7 @@ DECLARE
     node_functions constant text[] := ARRAY[
         -- coordination
         'join', 'leave', 'watch', 'sweep', 'assignment', 'poll', 'tend', 'report_hub', 'release',
-        'keep', 'decline', 'save_checkpoints', 'report',
+        'keep', 'decline', 'abandon_offset', 'save_checkpoints', 'report',
         -- configuration and delivery
         'configuration', 'resolve', 'add_dead_letters', 'claim_replays', 'settle_replays',
         'report_event', 'schema_version'];

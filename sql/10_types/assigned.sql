@@ -14,7 +14,8 @@ BEGIN
             deadline_ms  int,
             start_offset text,
             sequence     bigint,
-            enqueued_ms  bigint
+            enqueued_ms  bigint,
+            generation   int
         );
     END IF;
 END
@@ -25,4 +26,5 @@ COMMENT ON COLUMN holdfast.assigned.state IS 'owned; releasing: stop, drain, che
 COMMENT ON COLUMN holdfast.assigned.deadline_ms IS 'While releasing: milliseconds from now until the move is called off';
 COMMENT ON COLUMN holdfast.assigned.start_offset IS 'Offset of the checkpoint; null: none, begin where the hub''s start policy says';
 COMMENT ON COLUMN holdfast.assigned.sequence IS 'Sequence number of the checkpoint';
+COMMENT ON COLUMN holdfast.assigned.generation IS 'Life of the partition''s log; above 1 the hub''s on_new_log says where to begin without a checkpoint';
 COMMENT ON COLUMN holdfast.assigned.enqueued_ms IS 'When the hub took the checkpoint''s event, milliseconds since 1970';

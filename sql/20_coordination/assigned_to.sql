@@ -8,7 +8,7 @@ AS $$
     SELECT p.partition_id, p.hub, p.partition, p.token, p.state,
            CASE WHEN p.move_deadline IS NOT NULL
                 THEN greatest(0, (extract(epoch FROM p.move_deadline - clock_timestamp()) * 1000)::int) END,
-           c.event_offset, c.sequence, c.enqueued_ms
+           c.event_offset, c.sequence, c.enqueued_ms, c.generation
       FROM partition p
       JOIN checkpoint c ON c.partition_id = p.partition_id
      WHERE p.owner_session_id = assigned_to.session_id

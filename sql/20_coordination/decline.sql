@@ -4,10 +4,11 @@
 --          has declined the hub too, it stays free until the leader's next tend(), which then gives
 --          it to one of them all the same.
 -- Parameters: session_key: the caller's; partition_id; token: of the caller's grant; reason: for people.
--- Returns: false when nothing was changed: the grant is not the caller's any more.
+-- Returns: false when nothing was changed: the grant is not the caller's any more, or nobody else
+--          reaches the hub either (by what the nodes report), so that moving would help nobody.
 -- Errors: HF002 the session has ended.
 -- Calls: session_of, lock_cluster, free_partitions, place_free, setting_ms, add_event.
--- Tables: partition, session (read), decline (upsert), cluster (update).
+-- Tables: partition, session, node_report (read), decline (upsert), cluster (update).
 CREATE OR REPLACE FUNCTION holdfast.decline(session_key uuid, partition_id int, token bigint, reason text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
@@ -24,6 +25,12 @@ BEGIN
       FROM partition p
      WHERE p.partition_id = $2 AND p.owner_session_id = v_id AND p.token = $3;
     IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    IF EXISTS (SELECT FROM node_report r WHERE r.session_id = v_id AND r.stats -> 'hubs' ->> v_hub <> 'up')
+       AND NOT EXISTS (SELECT FROM node_report r
+                         JOIN session s ON s.session_id = r.session_id AND s.ended_at IS NULL
+                        WHERE r.session_id <> v_id AND r.stats -> 'hubs' ->> v_hub = 'up') THEN
         RETURN false;
     END IF;
     v_until := clock_timestamp() + ms(setting_ms('decline_pass_over_ms'));

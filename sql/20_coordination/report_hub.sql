@@ -45,7 +45,8 @@ BEGIN
         INSERT INTO hub_log (hub, endpoint, created_ms) VALUES ($3, $4, $5) RETURNING * INTO v_log;
     ELSIF v_log.endpoint <> $4 OR v_log.created_ms <> $5 THEN
         UPDATE hub_log l
-           SET generation = l.generation + 1, endpoint = $4, created_ms = $5, since = clock_timestamp()
+           -- Single partitions may be further: see abandon_offset().
+           SET generation = greatest(l.generation, (SELECT max(p.generation) FROM partition p WHERE p.hub = $3)) + 1, endpoint = $4, created_ms = $5, since = clock_timestamp()
          WHERE l.hub = $3
         RETURNING l.* INTO v_log;
         PERFORM begin_generation($3, v_log.generation, $6);

@@ -17,7 +17,10 @@ BEGIN
                                FROM holdfast.destination d),
             'fleets', (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.name), '[]')
                          FROM holdfast.fleet f),
-            'hubs', (SELECT coalesce(jsonb_agg(to_jsonb(h) ORDER BY h.name), '[]')
+            'hubs', (SELECT coalesce(jsonb_agg(to_jsonb(h) || jsonb_build_object('start_ms',
+                                CASE WHEN h.start_at NOT IN ('earliest', 'latest')
+                                     THEN (extract(epoch FROM h.start_at::timestamptz) * 1000)::bigint END)
+                                ORDER BY h.name), '[]')
                        FROM holdfast.hub h),
             'settings', (SELECT jsonb_object_agg(s.name, CASE s.kind
                                                          WHEN 'integer' THEN to_jsonb(s.value::bigint)

@@ -1,5 +1,7 @@
 #include "core/answer.h"
 
+#include "base/utf8.h"
+
 #include <stddef.h>
 
 #define RETRY_HINT "look at ThingWorx and the load balancer before it; delivery goes on by itself"
@@ -72,33 +74,13 @@ const char *answer_class_name(enum answer_class class)
     return names[class];
 }
 
-/* Length of the UTF-8 sequence at p, 0 if it is none. */
-static size_t sequence(const unsigned char *p, size_t n)
-{
-    size_t more = p[0] < 0x80                   ? 0
-                  : p[0] >= 0xc2 && p[0] < 0xe0 ? 1
-                  : (p[0] & 0xf0) == 0xe0       ? 2
-                  : p[0] >= 0xf0 && p[0] < 0xf5 ? 3
-                                                : n;
-    if (more >= n)
-        return 0;
-    for (size_t i = 1; i <= more; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    /* overlong forms, surrogates, beyond U+10FFFF */
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return more + 1;
-}
-
 void answer_text(struct slice body, char *out, size_t size)
 {
     const unsigned char *p = (const unsigned char *)body.p;
     size_t at = 0, n = 0;
     while (at < body.n) {
         bool blank = p[at] <= ' ' || p[at] == 0x7f;
-        size_t length = sequence(p + at, body.n - at);
+        size_t length = utf8_length((struct slice){body.p + at, body.n - at});
         size_t step = length ? length : 1;
         if (n + step >= size)
             break;

@@ -7,6 +7,7 @@
         state, OWNERSHIP_WOKEN, OWNERSHIP_IN_DOUBT, WAKE,                                          \
             "woken up: nothing is sent before the database confirms the grant"                     \
     }
+#define ABANDON (OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ABANDON)
 #define DOUBT (OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ASK)
 
 static const struct ownership_edge edges[] = {
@@ -14,6 +15,8 @@ static const struct ownership_edge edges[] = {
      "opening the partition"},
     {OWNERSHIP_WAITING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING, OWNERSHIP_DO_DROP_UNSENT,
      "handing over: finishing what was begun"},
+    {OWNERSHIP_WAITING, OWNERSHIP_UNREADABLE, OWNERSHIP_DECLINING,
+     OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_DECLINE, "this node does not reach the hub"},
     {OWNERSHIP_WAITING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
 
     {OWNERSHIP_OPENING, OWNERSHIP_OPENED, OWNERSHIP_READING, OWNERSHIP_DO_NOTHING,
@@ -69,8 +72,19 @@ static const struct ownership_edge edges[] = {
     {OWNERSHIP_KEEPING, OWNERSHIP_CONFIRMED, OWNERSHIP_WAITING, OWNERSHIP_DO_NOTHING,
      "the partition stays, reading on"},
     {OWNERSHIP_KEEPING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
-    {OWNERSHIP_KEEPING, OWNERSHIP_UNANSWERED, OWNERSHIP_IN_DOUBT, DOUBT,
+    /* It is ours until the database says otherwise, and what was begun may still be finished. */
+    {OWNERSHIP_KEEPING, OWNERSHIP_UNANSWERED, OWNERSHIP_KEEPING, OWNERSHIP_DO_ASK,
+     "the database has not kept it: asking again"},
+
+    {OWNERSHIP_OPENING, OWNERSHIP_BAD_OFFSET, OWNERSHIP_ABANDONING, ABANDON,
+     "the checkpoint's offset does not exist: beginning anew as the hub's policy says"},
+    {OWNERSHIP_READING, OWNERSHIP_BAD_OFFSET, OWNERSHIP_ABANDONING, ABANDON,
+     "the checkpoint's offset does not exist: beginning anew as the hub's policy says"},
+    {OWNERSHIP_ABANDONING, OWNERSHIP_KEPT, OWNERSHIP_WAITING, OWNERSHIP_DO_NOTHING,
+     "the old checkpoint is in the history, reading on"},
+    {OWNERSHIP_ABANDONING, OWNERSHIP_UNANSWERED, OWNERSHIP_IN_DOUBT, DOUBT,
      "no answer from the database: asking again"},
+    {OWNERSHIP_ABANDONING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
 
     {OWNERSHIP_DECLINING, OWNERSHIP_RELEASED, OWNERSHIP_ENDED, LOSE, "declined"},
     {OWNERSHIP_DECLINING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
@@ -87,6 +101,7 @@ static const struct ownership_edge edges[] = {
     WOKEN_FROM(OWNERSHIP_RELEASING),
     WOKEN_FROM(OWNERSHIP_KEEPING),
     WOKEN_FROM(OWNERSHIP_DECLINING),
+    WOKEN_FROM(OWNERSHIP_ABANDONING),
     WOKEN_FROM(OWNERSHIP_IN_DOUBT),
 
     {OWNERSHIP_IN_DOUBT, OWNERSHIP_CONFIRMED, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,
@@ -110,12 +125,17 @@ const struct ownership_edge *ownership_step(enum ownership_state state, enum own
 
 const char *ownership_state_name(enum ownership_state state)
 {
-    static const char *const names[] = {
-        [OWNERSHIP_WAITING] = "waiting",   [OWNERSHIP_OPENING] = "opening",
-        [OWNERSHIP_READING] = "reading",   [OWNERSHIP_DRAINING] = "draining",
-        [OWNERSHIP_SAVING] = "saving",     [OWNERSHIP_RELEASING] = "releasing",
-        [OWNERSHIP_KEEPING] = "keeping",   [OWNERSHIP_DECLINING] = "declining",
-        [OWNERSHIP_IN_DOUBT] = "in doubt", [OWNERSHIP_ENDED] = "ended"};
+    static const char *const names[] = {[OWNERSHIP_WAITING] = "waiting",
+                                        [OWNERSHIP_OPENING] = "opening",
+                                        [OWNERSHIP_READING] = "reading",
+                                        [OWNERSHIP_DRAINING] = "draining",
+                                        [OWNERSHIP_SAVING] = "saving",
+                                        [OWNERSHIP_RELEASING] = "releasing",
+                                        [OWNERSHIP_KEEPING] = "keeping",
+                                        [OWNERSHIP_DECLINING] = "declining",
+                                        [OWNERSHIP_ABANDONING] = "abandoning",
+                                        [OWNERSHIP_IN_DOUBT] = "in doubt",
+                                        [OWNERSHIP_ENDED] = "ended"};
     return names[state];
 }
 
@@ -126,6 +146,7 @@ const char *ownership_event_name(enum ownership_event event)
                                         [OWNERSHIP_LOST] = "lost",
                                         [OWNERSHIP_STOLEN] = "stolen",
                                         [OWNERSHIP_UNREADABLE] = "unreadable",
+                                        [OWNERSHIP_BAD_OFFSET] = "bad offset",
                                         [OWNERSHIP_MOVE] = "move",
                                         [OWNERSHIP_DRAINED] = "drained",
                                         [OWNERSHIP_SAVED] = "saved",

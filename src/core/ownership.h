@@ -7,12 +7,13 @@ enum ownership_state {
     OWNERSHIP_WAITING, /* granted, nobody reads: the hub is away, or a back-off runs */
     OWNERSHIP_OPENING, /* the reader has asked to attach */
     OWNERSHIP_READING,
-    OWNERSHIP_DRAINING,  /* a planned end: nothing new is read, what was begun is finished */
-    OWNERSHIP_SAVING,    /* drained: the last checkpoint is on its way */
-    OWNERSHIP_RELEASING, /* the database is asked to hand it over */
-    OWNERSHIP_KEEPING,   /* the move was called off: the database is asked to let us keep it */
-    OWNERSHIP_DECLINING, /* we cannot read it: the database is asked to take it back */
-    OWNERSHIP_IN_DOUBT,  /* thrown out by a higher token: nothing until the database confirms */
+    OWNERSHIP_DRAINING,   /* a planned end: nothing new is read, what was begun is finished */
+    OWNERSHIP_SAVING,     /* drained: the last checkpoint is on its way */
+    OWNERSHIP_RELEASING,  /* the database is asked to hand it over */
+    OWNERSHIP_KEEPING,    /* the move was called off: the database is asked to let us keep it */
+    OWNERSHIP_DECLINING,  /* we cannot read it: the database is asked to take it back */
+    OWNERSHIP_ABANDONING, /* its offset does not exist: the database is asked to begin anew */
+    OWNERSHIP_IN_DOUBT,   /* thrown out by a higher token: nothing until the database confirms */
     OWNERSHIP_ENDED
 };
 
@@ -22,6 +23,7 @@ enum ownership_event {
     OWNERSHIP_LOST,       /* the reader ended: connection or link lost */
     OWNERSHIP_STOLEN,     /* the reader ended: a higher token reads */
     OWNERSHIP_UNREADABLE, /* the reader ended: this node may not or cannot read it */
+    OWNERSHIP_BAD_OFFSET, /* the reader ended: the checkpoint's offset is not in the log */
     OWNERSHIP_MOVE,       /* the database wants it handed over, or the node stops */
     OWNERSHIP_DRAINED,    /* everything begun is completed */
     OWNERSHIP_SAVED,      /* the last checkpoint is in the database */
@@ -46,7 +48,8 @@ enum ownership_action {
     OWNERSHIP_DO_KEEP = 128,
     OWNERSHIP_DO_DECLINE = 256,
     OWNERSHIP_DO_ASK = 512, /* ask the database whose it is */
-    OWNERSHIP_DO_END = 1024
+    OWNERSHIP_DO_END = 1024,
+    OWNERSHIP_DO_ABANDON = 2048
 };
 
 struct ownership_edge {

@@ -120,6 +120,10 @@ void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
                                .device = message->device,
                                .module = message->module,
                                .body = message->body};
+    if (message->unreadable) {
+        give_up(node, &event, "unparsable", "the message is not readable AMQP");
+        return;
+    }
     if (event.device.n == 0) {
         give_up(node, &event, "unbound", "the event names no device");
         return;

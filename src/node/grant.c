@@ -11,6 +11,7 @@
 #include "node/membership.h"
 #include "node/office.h"
 #include "store/coordination.h"
+#include "store/progress.h"
 
 #include <stdlib.h>
 
@@ -82,7 +83,9 @@ static void open_reader(struct grant *grant)
         after = mark.offset;
     grant->outstanding = tracker_room(grant->tracker);
     grant->stopping = grant->overflowed = grant->held = false;
-    grant->reader = hub_read(hub, grant->partition, grant->token, after, grant->outstanding, grant);
+    struct hub_start start = {after, grant->generation, grant->abandoned};
+    grant->reader =
+        hub_read(hub, grant->partition, grant->token, &start, grant->outstanding, grant);
 }
 
 static void back_off(struct grant *grant)
@@ -103,6 +106,12 @@ static void on_call(void *ctx, bool yes, const struct error *err)
     if (err != NULL && err->code[0] != '\0')
         log_error(call.node->log, "a call about a partition failed", err,
                   F_NUMBER("partition_id", call.partition_id), F_NUMBER("token", call.token));
+    if (yes && grant->state == OWNERSHIP_ABANDONING) {
+        free(grant->resume_offset);
+        grant->resume_offset = NULL;
+        grant->abandoned = true;
+        grant->generation++;
+    }
     grant_step(grant, err != NULL ? OWNERSHIP_UNANSWERED : yes ? call.yes : call.no, err);
 }
 
@@ -139,6 +148,10 @@ static void ask_database(struct grant *grant, unsigned actions, const struct err
         store_keep(work, key, grant->partition_id, grant->token,
                    "not drained before the deadline of the move", on_call,
                    call_new(grant, OWNERSHIP_KEPT, OWNERSHIP_UNANSWERED));
+    if (actions & OWNERSHIP_DO_ABANDON)
+        store_abandon_offset(work, key, grant->partition_id, grant->token,
+                             why != NULL ? why->detail : "", on_call,
+                             call_new(grant, OWNERSHIP_KEPT, OWNERSHIP_UNANSWERED));
     if (actions & OWNERSHIP_DO_DECLINE)
         store_decline(work, key, grant->partition_id, grant->token,
                       why != NULL ? why->message : "not readable from this node", on_call,
@@ -165,7 +178,8 @@ static void carry_out(struct grant *grant, unsigned actions, const struct error 
         grants_save(grant->set);
     else if ((actions & OWNERSHIP_DO_RELEASE) && grant->node->stopping)
         grant->parked = true; /* leaving hands all over in one transaction */
-    else if (actions & (OWNERSHIP_DO_RELEASE | OWNERSHIP_DO_KEEP | OWNERSHIP_DO_DECLINE))
+    else if (actions & (OWNERSHIP_DO_RELEASE | OWNERSHIP_DO_KEEP | OWNERSHIP_DO_DECLINE |
+                        OWNERSHIP_DO_ABANDON))
         ask_database(grant, actions, why);
     else if (actions & OWNERSHIP_DO_END)
         grants_retire(grant->set, grant);
@@ -244,12 +258,36 @@ void grant_message(struct grant *grant, const struct source_message *message)
     source_stop(grant->reader);
 }
 
+/* The hub does not know the offset of the checkpoint. Nobody but an administrator can know whether
+ * the log was made anew or the connection string is wrong, so the policy is theirs. */
+static bool stops_at_bad_offset(const struct grant *grant, const struct error *why)
+{
+    const struct hub *hub = grant_hub(grant);
+    if (hub != NULL && !hub_stops_at_invalid_offset(hub) && grant->resume_offset != NULL)
+        return false;
+    struct error told = *why;
+    error_hint(&told, "If the hub was re-created, say where to read on with set_hub(..., "
+                      "on_invalid_offset => 'earliest'); if not, check its connection string.");
+    log_error(grant->node->log, "the checkpoint's offset does not exist in the log", &told,
+              F_TEXT("hub", grant->hub_name), F_TEXT("partition", grant->partition),
+              F_NUMBER("token", grant->token));
+    struct pg_connection *work = membership_work(grant->node->membership);
+    if (work != NULL && grant->attempts == 0)
+        store_report_event(work, membership_key(grant->node->membership), "checkpoint",
+                           grant->partition, &told);
+    return true;
+}
+
 void grant_ended(struct grant *grant, enum source_end end, const struct error *why)
 {
-    static const enum ownership_event events[] = {
-        [SOURCE_END_CLOSED] = OWNERSHIP_LOST,     [SOURCE_END_STOLEN] = OWNERSHIP_STOLEN,
-        [SOURCE_END_LOST] = OWNERSHIP_LOST,       [SOURCE_END_REFUSED] = OWNERSHIP_UNREADABLE,
-        [SOURCE_END_BAD_OFFSET] = OWNERSHIP_LOST, [SOURCE_END_NOT_FOUND] = OWNERSHIP_UNREADABLE};
+    static const enum ownership_event events[] = {[SOURCE_END_CLOSED] = OWNERSHIP_LOST,
+                                                  [SOURCE_END_STOLEN] = OWNERSHIP_STOLEN,
+                                                  [SOURCE_END_LOST] = OWNERSHIP_LOST,
+                                                  [SOURCE_END_REFUSED] = OWNERSHIP_UNREADABLE,
+                                                  [SOURCE_END_BAD_OFFSET] = OWNERSHIP_BAD_OFFSET,
+                                                  [SOURCE_END_NOT_FOUND] = OWNERSHIP_UNREADABLE,
+                                                  [SOURCE_END_BUSY] = OWNERSHIP_LOST,
+                                                  [SOURCE_END_BAD_MESSAGE] = OWNERSHIP_LOST};
     grant->reader = NULL;
     grant->stopping = false;
     grant->outstanding = 0;
@@ -259,10 +297,10 @@ void grant_ended(struct grant *grant, enum source_end end, const struct error *w
     }
     if (end == SOURCE_END_STOLEN)
         grant->node->counts.stolen++;
-    if (end == SOURCE_END_BAD_OFFSET)
-        log_error(grant->node->log, "the checkpoint does not exist in the partition's log", why,
-                  F_TEXT("hub", grant->hub_name), F_TEXT("partition", grant->partition),
-                  F_NUMBER("token", grant->token));
+    if (end == SOURCE_END_BAD_OFFSET && stops_at_bad_offset(grant, why)) {
+        grant_step(grant, OWNERSHIP_LOST, why);
+        return;
+    }
     grant_step(grant, events[end], end == SOURCE_END_CLOSED ? NULL : why);
 }
 

@@ -16,7 +16,8 @@ struct grant {
     struct owner owner; /* first: see parts.h */
     struct node_parts *node;
     struct grants *set;
-    int partition_id;
+    int partition_id, generation;
+    bool abandoned; /* its offset did not exist: the hub's policy says where to read on */
     char *hub_name, *partition;
     int64_t token;
     enum ownership_state state;
@@ -30,7 +31,8 @@ struct grant {
     int64_t openable_at_us;   /* back-off */
     int64_t move_deadline_us; /* 0: none */
     int64_t created_us;
-    int64_t doubted_us; /* since when the database is asked */
+    int64_t decline_at_us; /* when a hub that stays away makes us give the partition back */
+    int64_t doubted_us;    /* since when the database is asked */
     int64_t last_sequence, last_enqueued_ms;
     bool stopping; /* the reader was asked to stop */
     bool overflowed;

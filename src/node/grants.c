@@ -16,6 +16,7 @@ enum {
     SAVE_MS = 250,
     BUDGET_EVENTS = 24000,           /* of the whole node, divided among its partitions */
     BUDGET_BYTES = 32 * 1024 * 1024, /* of encoded events */
+    DECLINE_MS = 15000,              /* a hub that is away for so long may be in reach of others */
     WINDOW_MAX = 8000,
     WINDOW_MIN = 64,
     ENDED_KEPT = 64
@@ -106,6 +107,7 @@ static void create(struct grants *g, const struct store_assigned *row)
                             .hub_name = xstrdup(row->hub),
                             .partition = xstrdup(row->partition),
                             .token = row->token,
+                            .generation = row->generation,
                             .state = OWNERSHIP_WAITING,
                             .tracker = tracker_create(WINDOW_MIN, BUDGET_BYTES),
                             .byte_ceiling = BUDGET_BYTES,
@@ -161,7 +163,7 @@ static void compare(struct grants *g, struct grant *grant, const struct store_as
     }
     grant->move_deadline_us = 0;
     bool fresh = membership_asked_us(g->node->membership) > grant->doubted_us;
-    if (grant->state == OWNERSHIP_IN_DOUBT && fresh)
+    if ((grant->state == OWNERSHIP_IN_DOUBT || grant->state == OWNERSHIP_KEEPING) && fresh)
         grant_step(grant, OWNERSHIP_CONFIRMED, NULL);
     else if ((grant->state == OWNERSHIP_DRAINING || grant->state == OWNERSHIP_SAVING) &&
              !g->node->stopping)
@@ -310,6 +312,20 @@ void grants_save(struct grants *g)
 
 /* ---- time --------------------------------------------------------------------------------- */
 
+/* A node that cannot reach a hub gives its partitions back, if another one reaches it. */
+static void look_at_hub(struct grant *grant, const struct hub *hub, int64_t now_us)
+{
+    bool away = hub == NULL || !hub_is_up(hub);
+    if (!away || grant->decline_at_us == 0)
+        grant->decline_at_us = now_us + DECLINE_MS * MS_US;
+    if (!away || now_us < grant->decline_at_us || membership_work(grant->node->membership) == NULL)
+        return;
+    grant->decline_at_us = now_us + DECLINE_MS * MS_US;
+    struct error why;
+    error_set(&why, "the node does not reach the hub");
+    grant_step(grant, OWNERSHIP_UNREADABLE, &why);
+}
+
 static void look_after(struct grant *grant, int64_t now_us)
 {
     struct hub *hub = hubs_find(grant->node->hubs, grant->hub_name);
@@ -320,8 +336,11 @@ static void look_after(struct grant *grant, int64_t now_us)
         else if (hub != NULL && hub_is_up(hub) && grant->reader == NULL && !grant->node->asleep &&
                  now_us >= grant->openable_at_us)
             grant_step(grant, OWNERSHIP_OPENABLE, NULL);
+        else
+            look_at_hub(grant, hub, now_us);
         break;
     case OWNERSHIP_READING:
+        grant->decline_at_us = 0;
         grant_top_up(grant);
         break;
     case OWNERSHIP_DRAINING:

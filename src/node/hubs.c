@@ -21,7 +21,10 @@ enum { WINDOW_BYTES = 1024 * 1024 };
 struct hub {
     struct hubs *all;
     char *name, *fleet, *secret, *consumer_group;
-    bool start_at_latest;
+    char *ca_secret; /* NULL: the system's certificate authorities */
+    bool start_at_latest, new_log_latest;
+    int64_t start_ms; /* -1: none */
+    enum invalid_offset on_invalid_offset;
     struct source *source;
     bool up, configured;
     char problem[256]; /* why it is down; "" */
@@ -151,9 +154,13 @@ static void open_source(struct hub *hub)
     struct node_parts *node = hub->all->node;
     struct error err;
     char *secret = secret_read(node->secrets_folder, hub->secret, &err);
+    char *ca_file = NULL;
+    if (hub->ca_secret != NULL && node->secrets_folder != NULL)
+        ca_file = xasprintf("%s/%s", node->secrets_folder, hub->ca_secret);
     if (secret != NULL) {
         struct source_config config = {.name = hub->name,
                                        .connection_string = secret,
+                                       .ca_file = ca_file,
                                        .consumer_group = hub->consumer_group,
                                        .node = node->name,
                                        .window_bytes = WINDOW_BYTES,
@@ -168,6 +175,7 @@ static void open_source(struct hub *hub)
         hub->source = eventhubs_open(node->base, node->dns, &config, handlers, hub, &err);
         secret_free(secret);
     }
+    free(ca_file);
     if (hub->source == NULL) {
         (void)snprintf(hub->problem, sizeof hub->problem, "%s", err.message);
         log_error(node->log, "the hub cannot be used", &err, F_TEXT("hub", hub->name));
@@ -192,7 +200,27 @@ static void hub_free(struct hub *hub)
     free(hub->fleet);
     free(hub->secret);
     free(hub->consumer_group);
+    free(hub->ca_secret);
     free(hub);
+}
+
+static char *copy_or_null(const char *text)
+{
+    return text != NULL ? xstrdup(text) : NULL;
+}
+
+static bool same_or_null(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* What is looked at when a partition is opened: no need to connect anew when it changes. */
+static void take_policies(struct hub *hub, const struct hub_config *config)
+{
+    hub->start_at_latest = config->start_at_latest;
+    hub->start_ms = config->start_ms;
+    hub->new_log_latest = config->new_log_latest;
+    hub->on_invalid_offset = config->on_invalid_offset;
 }
 
 static void add(struct hubs *all, const struct hub_config *config)
@@ -203,8 +231,9 @@ static void add(struct hubs *all, const struct hub_config *config)
                         .fleet = xstrdup(config->fleet),
                         .secret = xstrdup(config->connection_secret),
                         .consumer_group = xstrdup(config->consumer_group),
-                        .start_at_latest = config->start_at_latest,
+                        .ca_secret = copy_or_null(config->ca_secret),
                         .configured = true};
+    take_policies(hub, config);
     DL_APPEND(all->list, hub);
     open_source(hub);
 }
@@ -218,11 +247,14 @@ static void replace(char **old, const char *text)
 static void change(struct hub *hub, const struct hub_config *config)
 {
     bool reopen = hub->source == NULL || strcmp(hub->secret, config->connection_secret) != 0 ||
-                  strcmp(hub->consumer_group, config->consumer_group) != 0;
+                  strcmp(hub->consumer_group, config->consumer_group) != 0 ||
+                  !same_or_null(hub->ca_secret, config->ca_secret);
     replace(&hub->fleet, config->fleet);
-    hub->start_at_latest = config->start_at_latest;
+    take_policies(hub, config);
     if (!reopen)
         return;
+    free(hub->ca_secret);
+    hub->ca_secret = copy_or_null(config->ca_secret);
     replace(&hub->secret, config->connection_secret);
     replace(&hub->consumer_group, config->consumer_group);
     close_source(hub);
@@ -279,6 +311,16 @@ void hubs_configure(struct hubs *all, const struct configuration *configuration)
     }
 }
 
+void hubs_reload_secrets(struct hubs *all)
+{
+    struct hub *hub;
+    DL_FOREACH(all->list, hub)
+    {
+        close_source(hub);
+        open_source(hub);
+    }
+}
+
 /* ---- look-ups ----------------------------------------------------------------------------- */
 
 struct hub *hubs_find(struct hubs *all, const char *name)
@@ -312,13 +354,30 @@ bool hub_fences(const struct hub *hub)
     return hub->source != NULL && source_fences(hub->source);
 }
 
-struct source_reader *hub_read(struct hub *hub, const char *partition, int64_t token,
-                               struct slice after_offset, uint32_t credit, struct grant *grant)
+static struct source_position position_of(const struct hub *hub, const struct hub_start *start)
 {
-    struct source_position position = {.kind = SOURCE_AFTER_OFFSET, .offset = after_offset};
-    if (after_offset.n == 0)
-        position.kind = hub->start_at_latest ? SOURCE_AT_LATEST : SOURCE_AT_EARLIEST;
-    return source_read(hub->source, slice_from(partition), token, position, credit, grant);
+    if (start->after_offset.n > 0)
+        return (struct source_position){.kind = SOURCE_AFTER_OFFSET, .offset = start->after_offset};
+    bool latest = start->abandoned        ? hub->on_invalid_offset == INVALID_OFFSET_LATEST
+                  : start->generation > 1 ? hub->new_log_latest
+                                          : hub->start_at_latest;
+    if (latest)
+        return (struct source_position){.kind = SOURCE_AT_LATEST};
+    if (hub->start_ms >= 0 && !start->abandoned && start->generation <= 1)
+        return (struct source_position){.kind = SOURCE_AT_TIME, .time_ms = hub->start_ms};
+    return (struct source_position){.kind = SOURCE_AT_EARLIEST};
+}
+
+struct source_reader *hub_read(struct hub *hub, const char *partition, int64_t token,
+                               const struct hub_start *start, uint32_t credit, struct grant *grant)
+{
+    return source_read(hub->source, slice_from(partition), token, position_of(hub, start), credit,
+                       grant);
+}
+
+bool hub_stops_at_invalid_offset(const struct hub *hub)
+{
+    return hub->on_invalid_offset == INVALID_OFFSET_STOP;
 }
 
 void hubs_describe(const struct hubs *all, struct buffer *json)

@@ -18,6 +18,8 @@ struct hubs *hubs_create(struct node_parts *node);
 void hubs_free(struct hubs *h);
 /* Opens, closes and re-opens connections as the configuration says. */
 void hubs_configure(struct hubs *h, const struct configuration *configuration);
+/* Reads the connection secrets anew: a hub whose secret was missing is opened. */
+void hubs_reload_secrets(struct hubs *h);
 /* Reports the partitions of all hubs, as the leader must. */
 void hubs_report(struct hubs *h);
 
@@ -28,6 +30,13 @@ const char *hub_fleet(const struct hub *hub);
 bool hub_is_up(const struct hub *hub);
 bool hub_fences(const struct hub *hub);
 /* Opens a reader for the grant; the grant hears of it through grants.h. */
+struct hub_start {
+    struct slice after_offset; /* empty: nothing was delivered of this log */
+    int generation;            /* above 1: the log is a new one */
+    bool abandoned;            /* the offset did not exist in the log */
+};
 struct source_reader *hub_read(struct hub *hub, const char *partition, int64_t token,
-                               struct slice after_offset, uint32_t credit, struct grant *grant);
+                               const struct hub_start *start, uint32_t credit, struct grant *grant);
+/* Whether a checkpoint whose offset does not exist stops its partition. */
+bool hub_stops_at_invalid_offset(const struct hub *hub);
 void hubs_describe(const struct hubs *h, struct buffer *json);

@@ -334,6 +334,7 @@ void node_stop(struct node *node)
 void node_reload(struct node *node)
 {
     destinations_reload_secrets(node->parts.destinations);
+    hubs_reload_secrets(node->parts.hubs);
 }
 
 void node_free(struct node *node)

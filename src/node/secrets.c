@@ -28,23 +28,41 @@ static char *from_environment(const char *name)
         *c = *c == '-' || *c == '.' ? '_' : (char)toupper((unsigned char)*c);
     const char *value = getenv(variable);
     free(variable);
-    return value != NULL ? xstrdup(value) : NULL;
+    return value != NULL && value[0] != '\0' ? xstrdup(value) : NULL;
 }
 
-static char *from_file(const char *folder, const char *name, int *problem)
+/* What is wrong with the text of a file, NULL if nothing is. Cuts newlines off its end. */
+static const char *problem_with(char *text, size_t n)
+{
+    if (n > SECRET_CEILING)
+        return "the file is too long for a secret";
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        text[--n] = '\0';
+    if (memchr(text, '\0', n) != NULL)
+        return "the file holds a NUL byte";
+    return n == 0 ? "the file is empty" : NULL;
+}
+
+static char *from_file(const char *folder, const char *name, const char **problem)
 {
     char *path = xasprintf("%s/%s", folder, name);
     FILE *file = fopen(path, "re");
-    *problem = file == NULL ? errno : 0;
+    *problem = file == NULL ? strerror(errno) : NULL;
     free(path);
     if (file == NULL)
         return NULL;
-    char *text = xcalloc(1, SECRET_CEILING + 1);
-    size_t n = fread(text, 1, SECRET_CEILING, file);
+    /* Without a buffer, as that would leave a copy of the secret behind. */
+    (void)setvbuf(file, NULL, _IONBF, 0);
+    size_t room = SECRET_CEILING + 1;
+    char *text = xcalloc(1, room + 1);
+    size_t n = fread(text, 1, room, file);
+    *problem = ferror(file) ? strerror(errno) : problem_with(text, n);
     (void)fclose(file);
-    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
-        text[--n] = '\0';
-    return text;
+    if (*problem == NULL)
+        return text;
+    explicit_bzero(text, room);
+    free(text);
+    return NULL;
 }
 
 char *secret_read(const char *folder, const char *name, struct error *err)
@@ -54,16 +72,17 @@ char *secret_read(const char *folder, const char *name, struct error *err)
         error_hint(err, "Use letters, digits, '-', '_' and '.', not beginning with '.'.");
         return NULL;
     }
-    int problem = ENOENT;
+    const char *problem = NULL;
     char *secret = folder != NULL ? from_file(folder, name, &problem) : NULL;
     if (secret == NULL)
         secret = from_environment(name);
-    if (secret != NULL && secret[0] != '\0')
+    if (secret != NULL)
         return secret;
-    secret_free(secret);
     error_set(err, "the secret \"%s\" cannot be read", name);
-    error_detail(err, "%s: %s", folder != NULL ? folder : "no secrets folder is given",
-                 folder != NULL ? strerror(problem) : "and the environment has none");
+    if (folder != NULL)
+        error_detail(err, "%s/%s: %s; and the environment has none", folder, name, problem);
+    else
+        error_detail(err, "No secrets folder is given, and the environment has none.");
     error_hint(err,
                "Put it into a file of that name in the secrets folder (--secrets), or into the "
                "environment as HOLDFAST_SECRET_<NAME>.");

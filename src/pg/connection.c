@@ -1,9 +1,9 @@
 #include "pg/connection.h"
 
+#include "base/buffer.h"
 #include "base/memory.h"
 #include "pg/resolve.h"
 
-#include <ctype.h>
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
@@ -494,23 +494,19 @@ int pg_backend_pid(const struct pg_connection *pg)
 
 char *pg_scrub(const char *conninfo)
 {
-    char *text = xstrdup(conninfo);
-    char *scheme = strstr(text, "://");
-    char *at = scheme != NULL ? strrchr(text, '@') : NULL;
-    if (at != NULL) {
-        char *colon = strchr(scheme + 3, ':');
-        if (colon != NULL && colon < at) {
-            char *clean = xasprintf("%.*s:***%s", (int)(colon - text), text, at);
-            free(text);
-            text = clean;
-        }
+    static const char *const shown[] = {"host", "port", "dbname", "user"};
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+    if (options == NULL)
+        return xstrdup("(not a valid connection string)");
+    struct buffer text;
+    buffer_init(&text, 4096);
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        const char *value = given(options, shown[i]);
+        if (value != NULL)
+            (void)buffer_printf(&text, "%s%s=%s", text.n > 0 ? " " : "", shown[i], value);
     }
-    for (char *key = strstr(text, "password="); key != NULL; key = strstr(key, "password=")) {
-        key += strlen("password=");
-        bool quoted = *key == '\'';
-        for (char *c = key + (quoted ? 1 : 0);
-             *c != '\0' && (quoted ? *c != '\'' : (!isspace((unsigned char)*c) && *c != '&')); c++)
-            *c = '*';
-    }
-    return text;
+    PQconninfoFree(options);
+    char *copy = xstrdup(buffer_text(&text));
+    buffer_free(&text);
+    return copy;
 }

@@ -52,5 +52,6 @@ size_t pg_queued(const struct pg_connection *pg);
 /* The server process behind the connection, as libpq was told at start; 0 before `up`. */
 int pg_backend_pid(const struct pg_connection *pg);
 
-/* Replaces passwords in a connection string or URI by "***". Caller frees. */
+/* What of a connection string may be logged: hosts, ports, database and user, and nothing else, so
+ * that no form of writing a password slips through. Caller frees. */
 char *pg_scrub(const char *conninfo);

@@ -71,11 +71,24 @@ static bool read_fleet(struct json_object *from, struct fleet_config *to, struct
            need_text(from, "destination", &to->destination, err);
 }
 
+/* Keywords that the schema has checked already are told apart by their first letter. */
+static bool begins_with(struct json_object *from, const char *name, char letter)
+{
+    char *text = text_of(from, name);
+    bool yes = text != NULL && text[0] == letter;
+    free(text);
+    return yes;
+}
+
 static bool read_hub(struct json_object *from, struct hub_config *to, struct error *err)
 {
-    char *start = text_of(from, "start_at");
-    to->start_at_latest = start != NULL && start[0] == 'l';
-    free(start);
+    to->start_at_latest = begins_with(from, "start_at", 'l');
+    to->start_ms = number_of(from, "start_ms", -1);
+    to->new_log_latest = begins_with(from, "on_new_log", 'l');
+    to->on_invalid_offset = begins_with(from, "on_invalid_offset", 'e')   ? INVALID_OFFSET_EARLIEST
+                            : begins_with(from, "on_invalid_offset", 'l') ? INVALID_OFFSET_LATEST
+                                                                          : INVALID_OFFSET_STOP;
+    to->ca_secret = text_of(from, "ca_secret");
     struct json_object *enabled = NULL;
     to->enabled =
         !json_object_object_get_ex(from, "enabled", &enabled) || json_object_get_boolean(enabled);
@@ -143,6 +156,7 @@ void configuration_free(struct configuration *c)
         free(c->hubs[i].fleet);
         free(c->hubs[i].connection_secret);
         free(c->hubs[i].consumer_group);
+        free(c->hubs[i].ca_secret);
     }
     free(c->destinations);
     free(c->fleets);

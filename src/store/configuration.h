@@ -27,9 +27,16 @@ struct fleet_config {
     char *time_member; /* NULL: the hub's enqueued time is the value's time */
 };
 
+/* What to do when the hub says that the offset of a checkpoint does not exist. */
+enum invalid_offset { INVALID_OFFSET_STOP, INVALID_OFFSET_EARLIEST, INVALID_OFFSET_LATEST };
+
 struct hub_config {
     char *name, *fleet, *connection_secret, *consumer_group;
+    char *ca_secret; /* NULL: the system's certificate authorities */
     bool start_at_latest;
+    int64_t start_ms;    /* begin at this enqueued time; -1: see start_at_latest */
+    bool new_log_latest; /* where the new log of a re-created hub is begun */
+    enum invalid_offset on_invalid_offset;
     bool enabled;
 };
 

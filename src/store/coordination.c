@@ -194,6 +194,7 @@ static void answer_assignment(void *ctx, const PGresult *result, const struct er
             .start_offset = row_text(result, i, 6),
             .sequence = row_number(result, i, 7),
             .enqueued_ms = row_number(result, i, 8),
+            .generation = (int)row_number(result, i, 9),
         };
     }
     call.fn.assignment(call.ctx, rows, (size_t)count, NULL);
@@ -202,7 +203,7 @@ static void answer_assignment(void *ctx, const PGresult *result, const struct er
 
 #define ASSIGNED_COLUMNS                                                                           \
     "SELECT partition_id, hub, partition, token, state, deadline_ms, start_offset, sequence,"      \
-    " enqueued_ms FROM holdfast."
+    " enqueued_ms, generation FROM holdfast."
 
 void store_sweep(struct pg_connection *pg, const char *key, store_assignment_fn done, void *ctx)
 {
@@ -315,5 +316,12 @@ void store_decline(struct pg_connection *pg, const char *key, int partition_id, 
                    const char *reason, store_bool_fn done, void *ctx)
 {
     about_partition(pg, "SELECT holdfast.decline($1::uuid, $2::int, $3::bigint, $4)", key,
+                    partition_id, token, reason, done, ctx);
+}
+
+void store_abandon_offset(struct pg_connection *pg, const char *key, int partition_id,
+                          int64_t token, const char *reason, store_bool_fn done, void *ctx)
+{
+    about_partition(pg, "SELECT holdfast.abandon_offset($1::uuid, $2::int, $3::bigint, $4)", key,
                     partition_id, token, reason, done, ctx);
 }

@@ -41,6 +41,7 @@ struct store_assigned {
     int deadline_ms;          /* for releasing: from now */
     const char *start_offset; /* NULL: nothing delivered yet, the hub's start policy decides */
     int64_t sequence, enqueued_ms;
+    int generation; /* above 1: the log began anew, see on_new_log of the hub */
 };
 
 struct store_poll {
@@ -93,3 +94,7 @@ void store_keep(struct pg_connection *pg, const char *key, int partition_id, int
                 const char *reason, store_bool_fn done, void *ctx);
 void store_decline(struct pg_connection *pg, const char *key, int partition_id, int64_t token,
                    const char *reason, store_bool_fn done, void *ctx);
+/* The offset of the checkpoint does not exist in the log: begins a new generation of the partition,
+ * as the hub's policy says. False when there was nothing to abandon. */
+void store_abandon_offset(struct pg_connection *pg, const char *key, int partition_id,
+                          int64_t token, const char *reason, store_bool_fn done, void *ctx);

@@ -85,7 +85,10 @@ SELECT throws_ok(format('SELECT holdfast.set_hub(%s)', arguments), '22023', NULL
                     $$'h', 'demo', 's', NULL$$, $$'h', 'demo', 's', 'a/b'$$, $$'h', 'demo', '', 'g'$$,
                     $$'h', 'demo', NULL, 'g'$$, $$'', 'demo', 's', 'g'$$, $$NULL, 'demo', 's', 'g'$$,
                     $$'h', 'demo', 's', 'g', 'yesterday'$$, $$'h', 'demo', 's', 'g', NULL$$,
-                    $$'h', 'demo', 's', 'g', enabled => NULL$$,
+                    $$'h', 'demo', 's', 'g', enabled => NULL$$, $$'h', 'demo', 's', 'g', '2026-13-01'$$,
+                    $$'h', 'demo', 's', 'g', on_new_log => 'stop'$$, $$'h', 'demo', 's', 'g', on_new_log => NULL$$,
+                    $$'h', 'demo', 's', 'g', on_invalid_offset => 'ask'$$,
+                    $$'h', 'demo', 's', 'g', ca_secret => ''$$,
                     $$'h', 'demo', 'Endpoint=sb://x;SharedAccessKey=y', 'g'$$]) AS arguments;
 SELECT lives_ok($$SELECT holdfast.set_hub(name => 'demo', fleet => 'demo',
                   connection_secret => 'demo-hub', consumer_group => 'holdfast')$$, 'a hub');
@@ -97,6 +100,14 @@ SELECT throws_ok($$SELECT holdfast.set_hub('twin', 'demo', 'demo-hub', 'holdfast
                  'two readers of one consumer group are refused');
 SELECT lives_ok($$SELECT holdfast.set_hub('other', 'demo', 'demo-hub', 'second')$$,
                 'another consumer group is not');
+SELECT lives_ok($$SELECT holdfast.set_hub('timed', 'demo', 'timed-hub', 'g', '2026-11-21 09:00+01',
+                  on_new_log => 'latest', on_invalid_offset => 'earliest', ca_secret => 'lab-ca')$$,
+                'a hub that begins at a time, with policies and its own authorities');
+SELECT results_eq($$SELECT start_at, on_new_log, on_invalid_offset, ca_secret FROM holdfast.hubs WHERE name = 'timed'$$,
+                  $$VALUES ('2026-11-21T08:00:00.000Z', 'latest', 'earliest', 'lab-ca')$$, 'as its view says');
+SELECT results_eq($$SELECT on_new_log, on_invalid_offset FROM holdfast.hubs WHERE name = 'demo'$$,
+                  $$VALUES ('earliest', 'stop')$$, 'without a word, a new log is read whole and an invalid offset stops');
+SELECT holdfast.set_hub('timed', 'demo', 'timed-hub', 'g', enabled => false), holdfast.drop_hub('timed') \gset _
 SELECT results_eq($$SELECT name, fleet, destination, start_at, enabled, partitions FROM holdfast.hubs
                      ORDER BY name$$,
                   $$VALUES ('demo'::text COLLATE "C", 'demo'::text COLLATE "C",

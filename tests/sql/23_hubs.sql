@@ -76,5 +76,37 @@ SELECT holdfast.set_setting('ttl_ms', '3000') \gset _
 SELECT is((SELECT value FROM holdfast.version WHERE what = 'config'), (:config + 2)::bigint, 'the same again tells nobody');
 SELECT throws_ok($$SELECT holdfast.bump('colour')$$, '22023', NULL, 'no such version');
 
+-- ---- an offset that does not exist
+SELECT p.partition_id AS id, p.token AS token, p.owner_session_id AS owner, c.generation AS generation
+  FROM holdfast.partition p JOIN holdfast.checkpoint c USING (partition_id)
+ WHERE p.owner_session_id IS NOT NULL AND p.retired_at IS NULL ORDER BY 1 LIMIT 1 \gset
+SELECT hub AS of_hub, partition AS of_partition FROM holdfast.partition WHERE partition_id = :id \gset
+SELECT holdfast.save_checkpoints(pg_temp.key(:owner), ARRAY[:id], ARRAY[:token::bigint], ARRAY['777'], ARRAY[77::bigint], ARRAY[1::bigint]) \gset _
+SELECT throws_ok(format('SELECT holdfast.abandon_offset(pg_temp.key(%s), %s, %s, %L)', :owner, :id, :token, 'gone'),
+                 '22023', NULL, 'is not abandoned while the policy is stop');
+UPDATE holdfast.hub SET on_invalid_offset = 'earliest' WHERE name = :'of_hub';
+SELECT is(holdfast.abandon_offset(pg_temp.key(:owner), :id, :token - 1, 'gone'), false, 'nor by a stale grant');
+SELECT is((SELECT event_offset FROM holdfast.checkpoint WHERE partition_id = :id), '777', 'which changes nothing');
+SELECT is(holdfast.abandon_offset(pg_temp.key(:owner), :id, :token, 'gone'), true, 'the owner may');
+SELECT results_eq(format('SELECT event_offset, sequence, generation, token FROM holdfast.checkpoint WHERE partition_id = %s', :id),
+                  format('VALUES (NULL::text, NULL::bigint, %s, %s)', :generation + 1, :token),
+                  'a new generation begins, under the same token');
+SELECT results_eq(format('SELECT event_offset, sequence FROM holdfast.checkpoint_history WHERE partition_id = %s AND generation = %s', :id, :generation),
+                  $$VALUES ('777', 77::bigint)$$, 'the old checkpoint is kept');
+SELECT is((SELECT outcome FROM holdfast.save_checkpoints(pg_temp.key(:owner), ARRAY[:id], ARRAY[:token::bigint], ARRAY['5'], ARRAY[0::bigint], ARRAY[1::bigint])),
+          'saved', 'and a lower sequence number is no step back');
+SELECT is(holdfast.abandon_offset(pg_temp.key(:owner), :id, :token, 'gone'), true, 'again, later');
+SELECT is(holdfast.abandon_offset(pg_temp.key(:owner), :id, :token, 'gone'), false, 'nothing is left to abandon');
+SELECT is((SELECT count(*) FROM holdfast.events WHERE kind = 'checkpoint' AND message ~ 'earliest'), 2::bigint, 'and it is said');
+
+-- ---- a hub that a node does not reach
+SELECT p.partition_id AS id, p.token AS token, p.owner_session_id AS owner FROM holdfast.partition p
+ WHERE p.hub = :'of_hub' AND p.owner_session_id IS NOT NULL AND p.retired_at IS NULL ORDER BY 1 LIMIT 1 \gset
+SELECT holdfast.report(pg_temp.key(:owner), jsonb_build_object('hubs', jsonb_build_object(:'of_hub', 'no route')), '{}', '{}', '{}') \gset _
+SELECT is(holdfast.decline(pg_temp.key(:owner), :id, :token, 'no route'), false, 'nobody else reaches it: it stays');
+SELECT pg_temp.member(91), holdfast.report(pg_temp.key(91), jsonb_build_object('hubs', jsonb_build_object(:'of_hub', 'up')), '{}', '{}', '{}') \gset _
+SELECT is(holdfast.decline(pg_temp.key(:owner), :id, :token, 'no route'), true, 'another node reaches it: it moves');
+SELECT is((SELECT owner_session_id FROM holdfast.partition WHERE partition_id = :id), 91, 'to that one');
+
 SELECT * FROM finish();
 ROLLBACK;

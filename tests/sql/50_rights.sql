@@ -16,7 +16,7 @@ CREATE TEMP VIEW relations AS
 -- ---- functions
 CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
     'join', 'leave', 'watch', 'sweep', 'assignment', 'poll', 'tend', 'report_hub', 'release', 'keep',
-    'decline', 'save_checkpoints', 'report', 'configuration', 'resolve', 'add_dead_letters',
+    'decline', 'abandon_offset', 'save_checkpoints', 'report', 'configuration', 'resolve', 'add_dead_letters',
     'claim_replays', 'settle_replays', 'report_event', 'schema_version']);
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
