@@ -168,6 +168,18 @@ static void read_partition(const struct hub *hub, const struct partition *partit
     pn_data_exit(map);
 }
 
+/* `within` stands before the name of what is missing. */
+static void put_not_found(pn_message_t *reply, const struct hub *hub, struct slice name,
+                          const char *within)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "The messaging entity 'sb://localhost/%s%.*s' could not be found. "
+                   "TrackingId:%s_B0",
+                   within, (int)(name.n < 200 ? name.n : 200), name.p, hub->instance);
+    put_status(reply, 404, text, "amqp:not-found");
+}
+
 static void answer_read(struct connection *c, pn_message_t *request, pn_message_t *reply)
 {
     struct hub *hub = c->hub;
@@ -188,13 +200,13 @@ static void answer_read(struct connection *c, pn_message_t *request, pn_message_
     else if (!is(property(request, "operation"), "READ"))
         put_status(reply, 400, "The operation is not supported.", "amqp:not-implemented");
     else if (!slice_equal(property(request, "name"), resource))
-        put_status(reply, 404, "The messaging entity could not be found.", "amqp:not-found");
+        put_not_found(reply, hub, property(request, "name"), "");
     else if (is(type, "com.microsoft:eventhub"))
         read_hub(hub, reply);
     else if (is(type, "com.microsoft:partition") && partition != NULL)
         read_partition(hub, partition, reply);
     else if (is(type, "com.microsoft:partition"))
-        put_status(reply, 404, "The partition could not be found.", "amqp:not-found");
+        put_not_found(reply, hub, property(request, "partition"), "partition ");
     else
         put_status(reply, 400, "The type is not supported.", "amqp:not-implemented");
 }
