@@ -67,6 +67,7 @@ static void what_the_service_says_is_understood(void **state)
         {"com.microsoft:partition-not-owned", "", SOURCE_END_LOST},
         {"amqp:link:message-size-exceeded", "", SOURCE_END_BAD_MESSAGE},
         {"amqp:unauthorized-access", "", SOURCE_END_REFUSED},
+        {"amqp:unauthorized-access", "ExpiredToken: The token is expired.", SOURCE_END_LOST},
         {"com.microsoft:auth-failed", "", SOURCE_END_REFUSED},
         {"com.microsoft:entity-disabled", "", SOURCE_END_REFUSED},
         {"amqp:not-allowed", "", SOURCE_END_REFUSED},

@@ -45,6 +45,8 @@ static const struct condition table[] = {
      "The position is not valid on this replica of the hub.", DECIDE},
     {"com.microsoft:argument-error", NULL, SOURCE_END_REFUSED,
      "The service does not accept an argument.", REPORT},
+    {"amqp:unauthorized-access", "expired", SOURCE_END_LOST, "The token has expired.",
+     "Was the node frozen for long? If this repeats: is the clock of its machine right?"},
     {"amqp:unauthorized-access", NULL, SOURCE_END_REFUSED,
      "The token is missing, wrong, expired or not good for this.", CHECK_KEY},
     {"com.microsoft:auth-failed", NULL, SOURCE_END_REFUSED, "The token is not accepted.",

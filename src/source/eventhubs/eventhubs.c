@@ -141,11 +141,24 @@ static void on_failed(void *ctx, enum source_end end, const struct error *why)
     fail(ctx, end, why);
 }
 
+static void on_management_failed(void *ctx, enum source_end end, const struct error *why)
+{
+    struct eventhubs *hub = ctx;
+    if (hub->state != STATE_UP || end != SOURCE_END_BUSY) {
+        fail(hub, end, why);
+        return;
+    }
+    /* What is known still holds. */
+    log_failure(hub->log, LOG_WARNING, "cannot read the metadata of the hub again", why,
+                LOG_FIELDS(F_TEXT("hub", hub->name)));
+    hub->metadata_at_us = clock_now_us() + pauses_busy_us(0, hub->random);
+}
+
 static void on_tokens_ready(void *ctx)
 {
     struct eventhubs *hub = ctx;
     if (hub->management == NULL) {
-        struct management_handlers handlers = {hub, on_metadata, on_failed};
+        struct management_handlers handlers = {hub, on_metadata, on_management_failed};
         hub->management = management_open(hub->session, &hub->endpoint, handlers);
         management_read(hub->management, clock_now_us());
     }

@@ -34,6 +34,7 @@
  * Microsoft use an hour and 45 minutes. */
 #define EVENTHUBS_TOKEN_LIFETIME_S 3600
 #define EVENTHUBS_TOKEN_RENEW_PERCENT 75
+#define EVENTHUBS_TOKEN_AGAIN_US (2 * SECOND_US) /* when a renewal meets a busy service */
 #define EVENTHUBS_TOKENS_IN_FLIGHT 32
 #define EVENTHUBS_REPLY_US (20 * SECOND_US)
 

@@ -159,6 +159,13 @@ static void on_reply(void *ctx, uint64_t number, int status, struct slice descri
     struct audience *a = by_request(tokens, number);
     if (a == NULL)
         return;
+    if (status >= 500 && a->renew_us != 0) {
+        /* The old one is good for a while. */
+        a->request = 0;
+        a->renew_us = clock_now_us() + EVENTHUBS_TOKEN_AGAIN_US;
+        tokens->in_flight--;
+        return;
+    }
     if (status < 200 || status > 299) {
         char what[256];
         (void)snprintf(what, sizeof what, "the hub refuses our token for %s%s",

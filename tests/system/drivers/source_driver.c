@@ -254,8 +254,8 @@ static void run_command(struct driver *driver, char *line)
     if (strcmp(word[0], "counters") == 0) {
         struct source_counters c = source_counters(driver->source);
         printf("counters messages=%" PRIu64 " bytes=%" PRIu64 " unreadable=%" PRIu64
-               " connects=%" PRIu64 " failures=%" PRIu64 " stolen=%" PRIu64 "\n",
-               c.messages, c.bytes, c.unreadable, c.connects, c.failures, c.stolen);
+               " connects=%" PRIu64 " failures=%" PRIu64 " stolen=%" PRIu64 " busy=%" PRIu64 "\n",
+               c.messages, c.bytes, c.unreadable, c.connects, c.failures, c.stolen, c.busy);
         return;
     }
     struct partition *partition = find(driver, word[1]);
