@@ -68,6 +68,31 @@ def test_an_unparsable_event_is_dead_lettered_alone(make_cluster):
     end(cluster)
 
 
+def test_a_dead_letter_is_stored_before_its_event_counts_as_done(make_cluster):
+    """While the database refuses the dead letter, the checkpoint stays below its event."""
+    cluster = make_cluster(nodes=2)
+    table = "ALTER TABLE holdfast.dead_letter"
+    cluster.query(f"{table} ADD CONSTRAINT refused CHECK (false) NOT VALID")
+    cluster.hub.send("device-00001", raw='{"seq": 1, "p1": NaN}', partition=0)
+    cluster.hub.generate(rate=RATE)
+
+    def others_go_on():
+        reached = cluster.checkpoints()
+        return cluster.hub.ends()["0"] > 50 and all(
+            reached.get(str(p), -1) > 50 for p in range(1, cluster.hub.partitions))
+
+    wait_until(others_go_on, 30, "the other partitions are delivered")
+    assert "0" not in cluster.checkpoints(), "nothing is above the event but behind a checkpoint"
+    assert cluster.dead_letters() == []
+    cluster.query(f"{table} DROP CONSTRAINT refused")
+    wait_until(cluster.dead_letters, 30, "the event is a dead letter")
+    cluster.hub.stop_generator()
+    cluster.wait_delivered()
+    (letter,) = cluster.dead_letters()
+    assert (letter.partition, letter.sequence, letter.reason) == ("0", 0, "unparsable")
+    end(cluster)
+
+
 def test_an_unbound_device_waits_until_it_is_bound(make_cluster):
     cluster = make_cluster(nodes=2)
     cluster.query("SELECT holdfast.set_fleet(name => 'demo', destination => 'thingworx',"

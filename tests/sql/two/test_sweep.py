@@ -244,3 +244,24 @@ def test_terms_never_overlap_when_the_clock_steps_back(cluster):
     for table in ("term", "ownership"):
         first, second = cluster.admin.rows(f"SELECT during FROM {table} ORDER BY token")
         assert not first[0].isempty and first[0].upper <= second[0].lower
+
+
+def test_what_queued_ends_when_it_ends_and_not_when_the_call_began(cluster):
+    """now() is the time at which the transaction began: whoever had to wait would date back, and
+    history would name a leader who did not lead yet."""
+    a, b = cluster.join("a", ttl_ms=60000), cluster.join("b", ttl_ms=60000)
+    cluster.report(a, partitions=1)
+    blocker = psycopg2.connect(cluster.dsn)
+    blocker.cursor().execute("SELECT FROM holdfast.cluster FOR UPDATE")
+    thread, box = in_thread(lambda: a.call("leave"))
+    time.sleep(0.3)
+    assert not box, "it waits"
+    still_a = cluster.admin.one("SELECT clock_timestamp()")
+    blocker.rollback()
+    blocker.close()
+    thread.join()
+    assert "error" not in box
+    assert b.poll()[4] is True
+    for table in ("term", "ownership"):
+        (closed,), (opened,) = cluster.admin.rows(f"SELECT during FROM {table} ORDER BY token")
+        assert still_a < closed.upper <= opened.lower, table
