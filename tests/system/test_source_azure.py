@@ -73,6 +73,11 @@ def test_a_connection_over_tls_comes_back(hub, drive):
         last = source.messages(1)[-1]["offset"]
 
 
+def test_the_authorities_of_the_environment_are_heeded(hub, drive, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(hub.authority))
+    drive(hub.secure_string()).up()
+
+
 def test_a_hub_that_nobody_vouches_for_is_refused_without_haste(hub, drive):
     source = drive(hub.secure_string())
     line = source.expect("down")
