@@ -1,6 +1,7 @@
 #include "base/buffer.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ char *buffer_reserve(struct buffer *b, size_t n)
         size_t capacity = b->capacity ? b->capacity * 2 : 256;
         if (capacity < b->n + n + 1)
             capacity = b->n + n + 1;
-        if (capacity > b->ceiling + 1)
+        if (capacity - 1 > b->ceiling)
             capacity = b->ceiling + 1;
         b->data = xrealloc(b->data, capacity);
         b->capacity = capacity;
@@ -79,6 +80,13 @@ bool buffer_printf(struct buffer *b, const char *format, ...)
     return true;
 }
 
+void buffer_cut(struct buffer *b, size_t n)
+{
+    if (n < b->n)
+        b->n = n;
+    b->overflowed = false;
+}
+
 void buffer_drop(struct buffer *b, size_t n)
 {
     if (n >= b->n) {
@@ -99,13 +107,17 @@ const char *buffer_text(struct buffer *b)
 
 bool buffer_append_json(struct buffer *b, struct slice text)
 {
-    for (size_t i = 0; i < text.n; i++) {
+    size_t n;
+    for (size_t i = 0; i < text.n; i += n) {
         unsigned char c = (unsigned char)text.p[i];
+        n = utf8_length((struct slice){text.p + i, text.n - i});
         bool ok = c == '"' || c == '\\' ? buffer_printf(b, "\\%c", c)
                   : c < 0x20            ? buffer_printf(b, "\\u%04x", c)
-                                        : buffer_append(b, &c, 1);
+                  : n == 0              ? buffer_append_text(b, "\\ufffd")
+                                        : buffer_append(b, text.p + i, n);
         if (!ok)
             return false;
+        n = n > 0 ? n : 1;
     }
     return !b->overflowed;
 }

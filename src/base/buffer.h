@@ -28,10 +28,13 @@ bool buffer_printf(struct buffer *b, const char *format, ...) __attribute__((for
 char *buffer_reserve(struct buffer *b, size_t n);
 /* Drops the first n bytes. */
 void buffer_drop(struct buffer *b, size_t n);
+/* Keeps only the first n bytes and forgets the overflow: takes back what did not fit. */
+void buffer_cut(struct buffer *b, size_t n);
 /* Terminates the bytes with NUL (not counted in n) and returns them; "" if there are none. */
 const char *buffer_text(struct buffer *b);
 
-/* Appends text as the inside of a JSON string: quotes, backslashes and controls escaped. */
+/* Appends text as the inside of a JSON string: quotes, backslashes and controls escaped, bytes that
+ * are not UTF-8 replaced by U+FFFD. On overflow some of it may have been appended. */
 bool buffer_append_json(struct buffer *b, struct slice text);
 
 static inline struct slice buffer_slice(const struct buffer *b)

@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* One line per happening, logfmt or JSON, always with time, level, node and message.
+/* One line per happening, logfmt or JSON, always with time, level, node and message. What is too
+ * long is cut, and the line then says cut=true; it stays one line that a parser can read.
  * Secrets never reach a field: callers pass names of secrets, not their values. */
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format { LOG_LOGFMT, LOG_JSON };

@@ -97,15 +97,24 @@ static bool set(struct options *options, const struct option_row *row, const cha
     return true;
 }
 
-static bool set_defaults(struct options *options, struct error *err)
+/* The environment is shared by all subcommands: what this one does not take cannot disturb it. */
+static const char *from_environment(const struct option_row *row, const char *command)
+{
+    const char *given =
+        row->environment != NULL && takes(row, command) ? getenv(row->environment) : NULL;
+    return given != NULL && given[0] != '\0' ? given : NULL;
+}
+
+static bool set_defaults(struct options *options, const char *command, struct error *err)
 {
     *options = (struct options){0};
     for (size_t i = 0; i < ROWS; i++) {
-        const char *given = table[i].environment != NULL ? getenv(table[i].environment) : NULL;
-        if (given == NULL || given[0] == '\0')
-            given = table[i].otherwise;
-        if (given != NULL && !set(options, &table[i], given, err))
-            return false;
+        const struct option_row *row = &table[i];
+        const char *given = from_environment(row, command);
+        const char *text = given != NULL ? given : row->otherwise;
+        if (text == NULL || set(options, row, text, err))
+            continue;
+        return given == NULL ? false : error_detail(err, "It comes from %s.", row->environment);
     }
     return true;
 }
@@ -160,7 +169,7 @@ static const struct option_row *find(const char *argument, const char *command, 
 bool options_parse(struct options *options, const char *command, int argc, char **argv,
                    struct error *err)
 {
-    if (!set_defaults(options, err))
+    if (!set_defaults(options, command, err))
         return false;
     for (int i = 0; i < argc; i++) {
         const char *value;
@@ -168,6 +177,10 @@ bool options_parse(struct options *options, const char *command, int argc, char 
         if (row == NULL) {
             error_set(err, "`holdfast %s` does not take \"%s\"", command, argv[i]);
             return error_hint(err, "See `holdfast %s --help`.", command);
+        }
+        if (row->kind == OPTION_FLAG && value != NULL) {
+            error_set(err, "--%s takes no value", row->name);
+            return error_hint(err, "Give --%s alone, or leave it out.", row->name);
         }
         if (row->kind != OPTION_FLAG && value == NULL)
             value = i + 1 < argc ? argv[++i] : NULL;
