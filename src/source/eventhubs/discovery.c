@@ -79,9 +79,11 @@ bool discovery_endpoint(const struct redirect *redirect, const struct connection
                         : colon ? (struct slice){authority.p, (size_t)(colon - authority.p)}
                                 : authority;
     int64_t port = redirect->port != 0 ? redirect->port : PORT_TLS;
-    bool good = path.n > 0 && *path.p == '/' && cut_end(&path, MANAGEMENT);
+    /* "/<event hub>/$management", or "/<event hub>/" when asked for the events themselves */
+    if (!cut_end(&path, MANAGEMENT))
+        (void)cut_end(&path, "/");
     struct slice hub =
-        good && path.n > 0 ? (struct slice){path.p + 1, path.n - 1} : SLICE_LITERAL("");
+        path.n > 0 && *path.p == '/' ? (struct slice){path.p + 1, path.n - 1} : SLICE_LITERAL("");
     if (!is_name(hub) || !is_name(host) || port < 1 || port > UINT16_MAX) {
         error_set(err, "the IoT hub %s names no endpoint to read from", iot_hub->host);
         error_detail(err, "Its redirect leads to '%.*s'.",
@@ -175,6 +177,8 @@ static void on_ready(void *ctx)
     pn_link_set_context(discovery->link, &discovery->events);
     pn_terminus_set_address(pn_link_source(discovery->link), address);
     pn_link_open(discovery->link);
+    pn_link_flow(discovery->link,
+                 1); /* some services look at a link only when it wants something */
     free(address);
 }
 

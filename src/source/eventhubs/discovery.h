@@ -32,7 +32,7 @@ void discovery_free(struct discovery *discovery);
 struct redirect {
     struct slice host;
     struct slice network_host;
-    struct slice address; /* amqps://<host>:<port>/<event hub>/$management */
+    struct slice address; /* amqps://<host>:<port>/<event hub>/[$management] */
     int64_t port;
 };
 

@@ -108,16 +108,17 @@ static void finish(struct reader *reader, enum source_end end, const struct erro
     reader->attach_at_us = 0;
     DL_DELETE(reader->host->readers, reader);
     DL_APPEND(reader->host->ended, reader);
-    if (end == SOURCE_END_NOT_FOUND && reader->host->can_move && !reader->stopping) {
-        /* Not for ever: the owner tries again, where the hub is by then. */
-        reader->host->may_have_moved = true;
-        end = SOURCE_END_LOST;
-    }
+    /* Perhaps not for ever: the owner tries again, where the hub is by then. */
+    bool moved = end == SOURCE_END_NOT_FOUND && reader->host->can_move && !reader->stopping;
+    reader->host->may_have_moved |= moved;
+    end = moved ? SOURCE_END_LOST : end;
     reader->end = reader->stopping ? SOURCE_END_CLOSED : end;
     if (reader->end == SOURCE_END_CLOSED)
         error_set(&reader->why, "closed as asked");
     else
         reader->why = *why;
+    if (moved)
+        error_hint(&reader->why, "The IoT hub is asked where its endpoint is by now.");
     reader->host->counters->stolen += reader->end == SOURCE_END_STOLEN;
     reader->host->counters->busy += reader->end == SOURCE_END_BUSY;
     pauses_add(reader->host->pauses, slice_from(reader->partition), reader->end, clock_now_us());
