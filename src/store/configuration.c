@@ -6,114 +6,184 @@
 
 #include <json-c/json.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- reading members ---------------------------------------------------------------------- */
 
-static char *text_of(struct json_object *from, const char *name)
+/* A member that is there and not null, else NULL. */
+static struct json_object *member_of(struct json_object *from, const char *name)
 {
     struct json_object *value = NULL;
-    if (!json_object_object_get_ex(from, name, &value) || value == NULL)
-        return NULL;
-    return xstrdup(json_object_get_string(value));
+    return json_object_object_get_ex(from, name, &value) ? value : NULL;
 }
 
-/* A text that the schema promises: absent means that the schema is of another build. */
-static bool need_text(struct json_object *from, const char *name, char **to, struct error *err)
+/* The schema promises the members and their types: another one is of another build. */
+static bool refuse(struct error *err, const char *how, const char *name)
 {
-    *to = text_of(from, name);
-    if (*to != NULL)
-        return true;
-    error_set(err, "the configuration in the database lacks \"%s\"", name);
+    error_set(err, "the configuration in the database %s \"%s\"", how, name);
     return error_hint(err, "Run `holdfast migrate`, or upgrade this node.");
 }
 
-static int64_t number_of(struct json_object *from, const char *name, int64_t otherwise)
+static bool copy_text(struct json_object *value, const char *name, char **to, struct error *err)
 {
-    struct json_object *value = NULL;
-    if (!json_object_object_get_ex(from, name, &value) || value == NULL)
-        return otherwise;
-    return json_object_get_int64(value);
+    if (!json_object_is_type(value, json_type_string) ||
+        strlen(json_object_get_string(value)) != (size_t)json_object_get_string_len(value))
+        return refuse(err, "has no text in", name);
+    *to = xstrdup(json_object_get_string(value));
+    return true;
 }
 
-static struct json_object *list_of(struct json_object *from, const char *name, size_t *count)
+/* Leaves `to` NULL when there is none. */
+static bool text_of(struct json_object *from, const char *name, char **to, struct error *err)
 {
-    struct json_object *list = NULL;
-    *count = 0;
-    if (json_object_object_get_ex(from, name, &list) && json_object_is_type(list, json_type_array))
-        *count = json_object_array_length(list);
-    return list;
+    struct json_object *value = member_of(from, name);
+    return value == NULL || copy_text(value, name, to, err);
+}
+
+static bool need_text(struct json_object *from, const char *name, char **to, struct error *err)
+{
+    return text_of(from, name, to, err) && (*to != NULL || refuse(err, "lacks", name));
+}
+
+/* Leaves `to`, which holds the default, when there is none. */
+static bool number_of(struct json_object *from, const char *name, int64_t *to, struct error *err)
+{
+    struct json_object *value = member_of(from, name);
+    if (value == NULL)
+        return true;
+    if (!json_object_is_type(value, json_type_int))
+        return refuse(err, "has no whole number in", name);
+    *to = json_object_get_int64(value);
+    return true;
+}
+
+static bool limit_of(struct json_object *from, const char *name, int64_t least, int64_t *to,
+                     struct error *err)
+{
+    if (!number_of(from, name, to, err))
+        return false;
+    return (*to >= least && *to <= INT32_MAX) ||
+           refuse(err, "has a number that cannot be used in", name);
+}
+
+static bool flag_of(struct json_object *from, const char *name, bool *to, struct error *err)
+{
+    struct json_object *value = member_of(from, name);
+    if (value == NULL)
+        return true;
+    if (!json_object_is_type(value, json_type_boolean))
+        return refuse(err, "has neither true nor false in", name);
+    *to = json_object_get_boolean(value);
+    return true;
+}
+
+/* Keywords that the schema has checked already are told apart by their first letter. */
+static bool letter_of(struct json_object *from, const char *name, char *to, struct error *err)
+{
+    char *text = NULL;
+    bool ok = text_of(from, name, &text, err);
+    *to = text != NULL ? text[0] : '\0';
+    free(text);
+    return ok;
+}
+
+static bool list_of(struct json_object *from, const char *name, struct json_object **list,
+                    size_t *count, struct error *err)
+{
+    *list = member_of(from, name);
+    if (!json_object_is_type(*list, json_type_array))
+        return refuse(err, "lacks the list", name);
+    *count = json_object_array_length(*list);
+    return true;
 }
 
 /* ---- the three lists ---------------------------------------------------------------------- */
 
+static bool read_base_urls(struct json_object *from, struct destination_config *to,
+                           struct error *err)
+{
+    struct json_object *urls;
+    if (!list_of(from, "base_urls", &urls, &to->base_url_count, err))
+        return false;
+    to->base_urls = xcalloc(to->base_url_count, sizeof *to->base_urls);
+    for (size_t i = 0; i < to->base_url_count; i++)
+        if (!copy_text(json_object_array_get_idx(urls, i), "base_urls", &to->base_urls[i], err))
+            return false;
+    return true;
+}
+
 static bool read_destination(struct json_object *from, struct destination_config *to,
                              struct error *err)
 {
+    int64_t in_flight = 16, timeout_ms = 10000, rows = 1000, bytes = 1 << 20, linger_ms = 0;
     if (!need_text(from, "name", &to->name, err) ||
-        !need_text(from, "app_key_secret", &to->app_key_secret, err))
+        !need_text(from, "app_key_secret", &to->app_key_secret, err) ||
+        !read_base_urls(from, to, err) || !limit_of(from, "max_in_flight", 1, &in_flight, err) ||
+        !limit_of(from, "request_timeout_ms", 1, &timeout_ms, err) ||
+        !limit_of(from, "max_rows", 1, &rows, err) ||
+        !limit_of(from, "max_bytes", 1, &bytes, err) ||
+        !limit_of(from, "linger_ms", 0, &linger_ms, err))
         return false;
-    struct json_object *urls = list_of(from, "base_urls", &to->base_url_count);
-    to->base_urls = xcalloc(to->base_url_count, sizeof *to->base_urls);
-    for (size_t i = 0; i < to->base_url_count; i++)
-        to->base_urls[i] = xstrdup(json_object_get_string(json_object_array_get_idx(urls, i)));
-    to->max_in_flight = (unsigned)number_of(from, "max_in_flight", 16);
-    to->request_timeout_ms = (int)number_of(from, "request_timeout_ms", 10000);
-    to->max_rows = (unsigned)number_of(from, "max_rows", 1000);
-    to->max_bytes = (size_t)number_of(from, "max_bytes", 1 << 20);
-    to->linger_ms = (int)number_of(from, "linger_ms", 0);
+    to->max_in_flight = (unsigned)in_flight;
+    to->request_timeout_ms = (int)timeout_ms;
+    to->max_rows = (unsigned)rows;
+    to->max_bytes = (size_t)bytes;
+    to->linger_ms = (int)linger_ms;
     return true;
 }
 
 static bool read_fleet(struct json_object *from, struct fleet_config *to, struct error *err)
 {
-    to->time_member = text_of(from, "time_member");
     return need_text(from, "name", &to->name, err) &&
-           need_text(from, "destination", &to->destination, err);
-}
-
-/* Keywords that the schema has checked already are told apart by their first letter. */
-static bool begins_with(struct json_object *from, const char *name, char letter)
-{
-    char *text = text_of(from, name);
-    bool yes = text != NULL && text[0] == letter;
-    free(text);
-    return yes;
+           need_text(from, "destination", &to->destination, err) &&
+           text_of(from, "time_member", &to->time_member, err);
 }
 
 static bool read_hub(struct json_object *from, struct hub_config *to, struct error *err)
 {
-    to->start_at_latest = begins_with(from, "start_at", 'l');
-    to->start_ms = number_of(from, "start_ms", -1);
-    to->new_log_latest = begins_with(from, "on_new_log", 'l');
-    to->on_invalid_offset = begins_with(from, "on_invalid_offset", 'e')   ? INVALID_OFFSET_EARLIEST
-                            : begins_with(from, "on_invalid_offset", 'l') ? INVALID_OFFSET_LATEST
-                                                                          : INVALID_OFFSET_STOP;
-    to->ca_secret = text_of(from, "ca_secret");
-    struct json_object *enabled = NULL;
-    to->enabled =
-        !json_object_object_get_ex(from, "enabled", &enabled) || json_object_get_boolean(enabled);
-    return need_text(from, "name", &to->name, err) && need_text(from, "fleet", &to->fleet, err) &&
-           need_text(from, "connection_secret", &to->connection_secret, err) &&
-           need_text(from, "consumer_group", &to->consumer_group, err);
+    char start, new_log, invalid_offset;
+    to->start_ms = -1;
+    to->enabled = true;
+    if (!need_text(from, "name", &to->name, err) || !need_text(from, "fleet", &to->fleet, err) ||
+        !need_text(from, "connection_secret", &to->connection_secret, err) ||
+        !need_text(from, "consumer_group", &to->consumer_group, err) ||
+        !text_of(from, "ca_secret", &to->ca_secret, err) ||
+        !number_of(from, "start_ms", &to->start_ms, err) ||
+        !flag_of(from, "enabled", &to->enabled, err) || !letter_of(from, "start_at", &start, err) ||
+        !letter_of(from, "on_new_log", &new_log, err) ||
+        !letter_of(from, "on_invalid_offset", &invalid_offset, err))
+        return false;
+    to->start_at_latest = start == 'l';
+    to->new_log_latest = new_log == 'l';
+    to->on_invalid_offset = invalid_offset == 'e'   ? INVALID_OFFSET_EARLIEST
+                            : invalid_offset == 'l' ? INVALID_OFFSET_LATEST
+                                                    : INVALID_OFFSET_STOP;
+    return true;
 }
 
 static bool read_all(struct json_object *root, struct configuration *c, struct error *err)
 {
-    bool ok = true;
-    c->version = number_of(root, "version", 0);
-    struct json_object *list = list_of(root, "destinations", &c->destination_count);
+    struct json_object *list;
+    if (!number_of(root, "version", &c->version, err) ||
+        !list_of(root, "destinations", &list, &c->destination_count, err))
+        return false;
     c->destinations = xcalloc(c->destination_count, sizeof *c->destinations);
-    for (size_t i = 0; ok && i < c->destination_count; i++)
-        ok = read_destination(json_object_array_get_idx(list, i), &c->destinations[i], err);
-    list = list_of(root, "fleets", &c->fleet_count);
+    for (size_t i = 0; i < c->destination_count; i++)
+        if (!read_destination(json_object_array_get_idx(list, i), &c->destinations[i], err))
+            return false;
+    if (!list_of(root, "fleets", &list, &c->fleet_count, err))
+        return false;
     c->fleets = xcalloc(c->fleet_count, sizeof *c->fleets);
-    for (size_t i = 0; ok && i < c->fleet_count; i++)
-        ok = read_fleet(json_object_array_get_idx(list, i), &c->fleets[i], err);
-    list = list_of(root, "hubs", &c->hub_count);
+    for (size_t i = 0; i < c->fleet_count; i++)
+        if (!read_fleet(json_object_array_get_idx(list, i), &c->fleets[i], err))
+            return false;
+    if (!list_of(root, "hubs", &list, &c->hub_count, err))
+        return false;
     c->hubs = xcalloc(c->hub_count, sizeof *c->hubs);
-    for (size_t i = 0; ok && i < c->hub_count; i++)
-        ok = read_hub(json_object_array_get_idx(list, i), &c->hubs[i], err);
-    return ok;
+    for (size_t i = 0; i < c->hub_count; i++)
+        if (!read_hub(json_object_array_get_idx(list, i), &c->hubs[i], err))
+            return false;
+    return true;
 }
 
 struct configuration *configuration_parse(const char *json, struct error *err)

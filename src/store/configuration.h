@@ -50,8 +50,8 @@ struct configuration {
     size_t hub_count;
 };
 
-/* Reads the JSON of holdfast.configuration. NULL and `err` when it is not what it must be.
- * Caller frees. */
+/* Reads the JSON of holdfast.configuration. NULL and `err` when it is not what it must be: a list
+ * or a promised member is missing, or of another type. Caller frees. */
 struct configuration *configuration_parse(const char *json, struct error *err);
 void configuration_free(struct configuration *configuration);
 
