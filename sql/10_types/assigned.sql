@@ -15,7 +15,8 @@ BEGIN
             start_offset text,
             sequence     bigint,
             enqueued_ms  bigint,
-            generation   int
+            generation   int,
+            log          text
         );
     END IF;
 END
@@ -26,5 +27,6 @@ COMMENT ON COLUMN holdfast.assigned.state IS 'owned; releasing: stop, drain, che
 COMMENT ON COLUMN holdfast.assigned.deadline_ms IS 'While releasing: milliseconds from now until the move is called off';
 COMMENT ON COLUMN holdfast.assigned.start_offset IS 'Offset of the checkpoint; null: none, begin where the hub''s start policy says';
 COMMENT ON COLUMN holdfast.assigned.sequence IS 'Sequence number of the checkpoint';
+COMMENT ON COLUMN holdfast.assigned.log IS 'Endpoint and creation time of the log that the checkpoint belongs to: a node that sees another one must not read on from there';
 COMMENT ON COLUMN holdfast.assigned.generation IS 'Life of the partition''s log; above 1 the hub''s on_new_log says where to begin without a checkpoint';
 COMMENT ON COLUMN holdfast.assigned.enqueued_ms IS 'When the hub took the checkpoint''s event, milliseconds since 1970';

@@ -1,14 +1,15 @@
 -- assigned_to(session_id)
 -- Purpose: what a session owns, with the checkpoints to go on from.
 -- Returns: rows of `assigned`, in key order.   Calls: nothing.
--- Tables: partition, checkpoint (read).   Internal.
+-- Tables: partition, checkpoint, hub_log (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.assigned_to(session_id int) RETURNS SETOF holdfast.assigned
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT p.partition_id, p.hub, p.partition, p.token, p.state,
            CASE WHEN p.move_deadline IS NOT NULL
                 THEN greatest(0, (extract(epoch FROM p.move_deadline - clock_timestamp()) * 1000)::int) END,
-           c.event_offset, c.sequence, c.enqueued_ms, c.generation
+           c.event_offset, c.sequence, c.enqueued_ms, c.generation,
+           (SELECT l.endpoint || '@' || l.created_ms FROM hub_log l WHERE l.hub = p.hub)
       FROM partition p
       JOIN checkpoint c ON c.partition_id = p.partition_id
      WHERE p.owner_session_id = assigned_to.session_id

@@ -297,6 +297,12 @@ void grant_ended(struct grant *grant, enum source_end end, const struct error *w
     }
     if (end == SOURCE_END_STOLEN)
         grant->node->counts.stolen++;
+    /* A hub that was made anew ends its readers too, and its new log has offsets of its own. */
+    struct hub *hub = grant_hub(grant);
+    if (end != SOURCE_END_CLOSED && hub != NULL && hub_is_up(hub)) {
+        grant->verify_after_us = clock_now_us();
+        hub_refresh(hub);
+    }
     if (end == SOURCE_END_BAD_OFFSET && stops_at_bad_offset(grant, why)) {
         grant_step(grant, OWNERSHIP_LOST, why);
         return;
@@ -351,5 +357,6 @@ void grant_free(struct grant *grant)
     free(grant->hub_name);
     free(grant->partition);
     free(grant->resume_offset);
+    free(grant->log);
     free(grant);
 }

@@ -17,7 +17,10 @@ struct grant {
     struct node_parts *node;
     struct grants *set;
     int partition_id, generation;
-    bool abandoned; /* its offset did not exist: the hub's policy says where to read on */
+    char *log; /* of which the offsets are; NULL: not known */
+    int64_t
+        verify_after_us; /* only metadata read since then prove that the log is still that one */
+    bool abandoned;      /* its offset did not exist: the hub's policy says where to read on */
     char *hub_name, *partition;
     int64_t token;
     enum ownership_state state;

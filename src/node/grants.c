@@ -108,6 +108,7 @@ static void create(struct grants *g, const struct store_assigned *row)
                             .partition = xstrdup(row->partition),
                             .token = row->token,
                             .generation = row->generation,
+                            .log = row->log != NULL ? xstrdup(row->log) : NULL,
                             .state = OWNERSHIP_WAITING,
                             .tracker = tracker_create(WINDOW_MIN, BUDGET_BYTES),
                             .byte_ceiling = BUDGET_BYTES,
@@ -334,7 +335,8 @@ static void look_after(struct grant *grant, int64_t now_us)
         if (grant->node->stopping)
             grant_step(grant, OWNERSHIP_MOVE, NULL);
         else if (hub != NULL && hub_is_up(hub) && grant->reader == NULL && !grant->node->asleep &&
-                 now_us >= grant->openable_at_us)
+                 now_us >= grant->openable_at_us &&
+                 hub_has_log(hub, grant->log, grant->verify_after_us))
             grant_step(grant, OWNERSHIP_OPENABLE, NULL);
         else
             look_at_hub(grant, hub, now_us);

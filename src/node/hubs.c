@@ -31,7 +31,8 @@ struct hub {
     /* What the hub last said of itself, for the leader's report. */
     char *endpoint, **partitions;
     size_t partition_count;
-    int64_t created_ms;
+    int64_t created_ms, metadata_us;
+    char *log; /* endpoint@created_ms, as the database calls it */
     struct hub *next, *prev;
 };
 
@@ -84,6 +85,8 @@ static void forget_metadata(struct hub *hub)
         free(hub->partitions[i]);
     free(hub->partitions);
     free(hub->endpoint);
+    free(hub->log);
+    hub->log = NULL;
     hub->partitions = NULL;
     hub->endpoint = NULL;
     hub->partition_count = 0;
@@ -95,6 +98,8 @@ static void on_metadata(void *ctx, const struct source_metadata *metadata)
     forget_metadata(hub);
     hub->endpoint = xstrndup(metadata->endpoint.p, metadata->endpoint.n);
     hub->created_ms = metadata->created_ms;
+    hub->log = xasprintf("%s@%lld", hub->endpoint, (long long)hub->created_ms);
+    hub->metadata_us = clock_now_us();
     hub->partition_count = metadata->partition_count;
     hub->partitions = xcalloc(metadata->partition_count, sizeof *hub->partitions);
     for (size_t i = 0; i < metadata->partition_count; i++)
@@ -347,6 +352,18 @@ const char *hub_fleet(const struct hub *hub)
 bool hub_is_up(const struct hub *hub)
 {
     return hub->up;
+}
+
+bool hub_has_log(const struct hub *hub, const char *log, int64_t since_us)
+{
+    return hub->metadata_us >= since_us && hub->log != NULL &&
+           (log == NULL || strcmp(log, hub->log) == 0);
+}
+
+void hub_refresh(struct hub *hub)
+{
+    if (hub->source != NULL)
+        source_refresh(hub->source);
 }
 
 bool hub_fences(const struct hub *hub)

@@ -29,6 +29,11 @@ const char *hub_name(const struct hub *hub);
 const char *hub_fleet(const struct hub *hub);
 bool hub_is_up(const struct hub *hub);
 bool hub_fences(const struct hub *hub);
+/* Whether the hub's log, by metadata read since `since_us`, is the one called `log` (NULL: any).
+ * If not, the leader's report begins a new generation, with new grants. */
+bool hub_has_log(const struct hub *hub, const char *log, int64_t since_us);
+/* Reads the metadata again. */
+void hub_refresh(struct hub *hub);
 /* Opens a reader for the grant; the grant hears of it through grants.h. */
 struct hub_start {
     struct slice after_offset; /* empty: nothing was delivered of this log */

@@ -50,6 +50,11 @@ bool source_fences(const struct source *source)
     return source->kind->fences;
 }
 
+void source_refresh(struct source *source)
+{
+    source->kind->refresh(source);
+}
+
 struct source_counters source_counters(const struct source *source)
 {
     return source->counters;

@@ -127,6 +127,7 @@ struct source_config {
     const char *name;              /* of the hub, for logs */
     const char *connection_string; /* a secret: never logged, never echoed */
     const char *ca_file;           /* whom to trust by TLS (PEM); NULL: the system's authorities */
+    const char *proxy; /* host:port of an HTTP proxy that connects on (CONNECT); NULL: none */
     const char *consumer_group;
     const char *node;         /* told to the peer as the name of the receiver */
     size_t window_bytes;      /* ceiling of what is received but not yet taken, per reader */
@@ -158,6 +159,10 @@ void source_stop(struct source_reader *reader);
 
 /* Whether a reader with a higher token throws out one with a lower. */
 bool source_fences(const struct source *source);
+
+/* Reads the metadata again, soon: `metadata` follows, or `down`. For when the log may have been
+ * made anew, which only its metadata tell. */
+void source_refresh(struct source *source);
 
 /* What a source has done so far, for metrics. */
 struct source_counters {

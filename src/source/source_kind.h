@@ -12,6 +12,7 @@ struct source_kind {
     void (*credit)(struct source_reader *reader, uint32_t more);
     void (*hold)(struct source_reader *reader, bool hold);
     void (*stop)(struct source_reader *reader);
+    void (*refresh)(struct source *source);
     void (*close)(struct source *source);
 };
 

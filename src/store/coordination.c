@@ -195,6 +195,7 @@ static void answer_assignment(void *ctx, const PGresult *result, const struct er
             .sequence = row_number(result, i, 7),
             .enqueued_ms = row_number(result, i, 8),
             .generation = (int)row_number(result, i, 9),
+            .log = row_text(result, i, 10),
         };
     }
     call.fn.assignment(call.ctx, rows, (size_t)count, NULL);
@@ -203,7 +204,7 @@ static void answer_assignment(void *ctx, const PGresult *result, const struct er
 
 #define ASSIGNED_COLUMNS                                                                           \
     "SELECT partition_id, hub, partition, token, state, deadline_ms, start_offset, sequence,"      \
-    " enqueued_ms, generation FROM holdfast."
+    " enqueued_ms, generation, log FROM holdfast."
 
 void store_sweep(struct pg_connection *pg, const char *key, store_assignment_fn done, void *ctx)
 {

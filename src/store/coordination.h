@@ -41,7 +41,8 @@ struct store_assigned {
     int deadline_ms;          /* for releasing: from now */
     const char *start_offset; /* NULL: nothing delivered yet, the hub's start policy decides */
     int64_t sequence, enqueued_ms;
-    int generation; /* above 1: the log began anew, see on_new_log of the hub */
+    const char *log; /* endpoint@created_ms of the log that the offset belongs to; may be NULL */
+    int generation;  /* above 1: the log began anew, see on_new_log of the hub */
 };
 
 struct store_poll {

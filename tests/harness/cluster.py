@@ -23,7 +23,8 @@ class Cluster:
     """Started by start(); ended with this process (see harness.process)."""
 
     def __init__(self, run, *, nodes=3, partitions=8, devices=200, properties=8, postgres=None,
-                 database="holdfast", node_arguments=(), stay=False):
+                 database="holdfast", node_arguments=(), stay=False, form="plain", policies=None):
+        """`form` is how the nodes reach the hub (lab.Hub), `policies` more arguments of set_hub."""
         self.run = run
         self.node_arguments = list(node_arguments)
         self.devices = devices
@@ -32,7 +33,8 @@ class Cluster:
         self.stay = stay
         self.own_postgres = postgres is None
         self.postgres = postgres or Postgres(run, stay=stay)
-        self.hub = lab.Hub(run, partitions, stay=stay)
+        self.hub = lab.Hub(run, partitions, stay=stay, form=form)
+        self.policies = policies or {}
         self.thingworx = lab.ThingWorx(run, stay=stay)
         self.names = [f"node-{number}" for number in range(1, nodes + 1)]
         self.nodes = {}
@@ -58,6 +60,8 @@ class Cluster:
         self.hub.start()
         self.thingworx.start()
         (self.run.path / "secrets" / "demo-hub").write_text(self.hub.connection_string)
+        if self.hub.ca:
+            (self.run.path / "secrets" / "demo-hub-ca").write_text(self.hub.ca)
         self.run.note_children()
         self.postgres.create_database(self.database)
         self.postgres.migrate(self.database)
@@ -73,9 +77,11 @@ class Cluster:
                    user="admin")
         self.query("SELECT holdfast.set_fleet(name => 'demo', destination => 'thingworx')",
                    user="admin")
+        policies = {"ca_secret": "demo-hub-ca", **self.policies} if self.hub.ca else self.policies
         self.query("SELECT holdfast.set_hub(name => %s, fleet => 'demo',"
-                   " connection_secret => 'demo-hub', consumer_group => 'holdfast')", (HUB,),
-                   user="admin")
+                   " connection_secret => 'demo-hub', consumer_group => 'holdfast'"
+                   + "".join(f", {name} => %s" for name in policies) + ")",
+                   (HUB, *policies.values()), user="admin")
 
     def add_node(self, name, wait=True, arguments=()):
         node = Node(self.run, name, self.postgres.dsn("node", self.database),

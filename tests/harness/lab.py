@@ -57,12 +57,17 @@ class _Server:
 
 
 class Hub(_Server):
-    """An Event Hubs-compatible hub; its log survives a restart, its ports stay the same."""
+    """An Event Hubs-compatible hub; its log survives a restart, its ports stay the same.
+
+    `form` is how nodes are told to reach it: "plain", "tls", or "iothub": over TLS by the name
+    of the IoT hub, which redirects to the event hub.
+    """
 
     name = "hub"
 
-    def __init__(self, run, partitions=8, entity="telemetry", stay=False):
+    def __init__(self, run, partitions=8, entity="telemetry", stay=False, form="plain"):
         super().__init__(run, stay)
+        self.form = form
         self.partitions = partitions
         self.entity = entity
         self.folder = run.path / "data" / "hub"
@@ -76,10 +81,28 @@ class Hub(_Server):
         return ["--port", self.ports.get("amqp_port", 0),
                 "--control-port", self.ports.get("control_port", 0), "--hub", self.entity,
                 "--partitions", self.partitions, "--data", self.folder, "--key-name", "holdfast",
-                "--key-file", self.key_file]
+                "--key-file", self.key_file, *self._tls_arguments()]
+
+    def _tls_arguments(self):
+        if self.form == "plain":
+            return []
+        tls = ["--tls-port", self.ports.get("tls_port", 0), "--tls-dir", self.folder]
+        return tls + (["--iothub", "localhost"] if self.form == "iothub" else [])
+
+    @property
+    def ca(self):
+        """Whom clients must trust; None over plain TCP."""
+        return None if self.form == "plain" else (self.folder / "ca.pem").read_text()
 
     @property
     def connection_string(self):
+        if self.form == "iothub":
+            return (f"HostName=localhost:{self.ports['tls_port']};"
+                    f"SharedAccessKeyName=holdfast;SharedAccessKey={self.key}")
+        if self.form == "tls":
+            return (f"Endpoint=sb://localhost:{self.ports['tls_port']}/;"
+                    f"SharedAccessKeyName=holdfast;SharedAccessKey={self.key};"
+                    f"EntityPath={self.entity}")
         return (f"Endpoint=sb://127.0.0.1:{self.ports['amqp_port']};"
                 f"SharedAccessKeyName=holdfast;SharedAccessKey={self.key};"
                 f"EntityPath={self.entity};UseDevelopmentEmulator=true")

@@ -85,13 +85,15 @@ class Hub:
 class Source:
     """A source-driver: lines in, lines out."""
 
-    def __init__(self, connection, *options, node="driver", authority=None):
+    def __init__(self, connection, *options, node="driver", authority=None,
+                 proxy=None):
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
             [str(DRIVER), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,
             env={**os.environ, "SOURCE_CONNECTION": connection, "SOURCE_NODE": node,
-                 **({"SOURCE_CA_FILE": str(authority)} if authority else {})})
+                 **({"SOURCE_CA_FILE": str(authority)} if authority else {}),
+                 **({"SOURCE_PROXY": proxy} if proxy else {})})
         self.lines = queue.Queue()
         self.log = []
         self.threads = [threading.Thread(target=self._read, daemon=True),

@@ -157,6 +157,70 @@ def test_a_file_of_authorities_that_cannot_be_read_is_refused(hub, tmp_path):
         assert done.returncode == 1 and done.stdout.startswith("refused cannot read the cert")
 
 
+class Proxy:
+    """An HTTP proxy that allows CONNECT, and notes where to."""
+
+    def __init__(self, answer="200 Connection established"):
+        self.answer, self.asked = answer, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.place = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.recv(1)
+        self.asked.append(head.split()[1].decode())
+        client.sendall(f"HTTP/1.1 {self.answer}\r\nVia: lab\r\n\r\n".encode())
+        if not self.answer.startswith("200"):
+            client.close()
+            return
+        hub = socket.create_connection(self.asked[-1].rsplit(":", 1))
+        threading.Thread(target=self._pump, args=(client, hub), daemon=True).start()
+        self._pump(hub, client)
+
+    @staticmethod
+    def _pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def test_a_proxy_leads_to_iot_hub_and_endpoint(hub, drive):
+    proxy = Proxy()
+    hub.send(count=1000)
+    source = drive(hub.service_string(), authority=hub.authority, proxy=f"http://{proxy.place}")
+    source.up().read(credit=1000)
+    assert sequences(source.messages(1000)) == list(range(1000))
+    assert proxy.asked == [f"localhost:{hub.ports['tls_port']}"] * 2
+    plain = drive(hub.connection_string(), proxy=proxy.place).up()
+    plain.read(partition=1)
+    hub.fault(kind="drop_connections")
+    plain.expect("down")
+    plain.up()
+    proxy.listener.close()
+
+
+def test_a_proxy_that_refuses_is_named(hub, drive):
+    proxy = Proxy("403 Forbidden")
+    source = drive(hub.secure_string(), authority=hub.authority, proxy=proxy.place)
+    line = source.expect("down")
+    assert "the proxy does not connect" in line and "403 Forbidden" in line
+    assert source.silent(2) == [] and source.counters()["failures"] == 1
+    proxy.listener.close()
+
+
 # --- the IoT Hub --------------------------------------------------------------------------------
 
 def test_the_endpoint_of_an_iot_hub_is_found(hub, drive):

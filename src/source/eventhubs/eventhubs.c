@@ -10,6 +10,7 @@
 #include "source/eventhubs/limits.h"
 #include "source/eventhubs/management.h"
 #include "source/eventhubs/pauses.h"
+#include "source/eventhubs/proxy.h"
 #include "source/eventhubs/reader.h"
 #include "source/eventhubs/tls.h"
 #include "source/eventhubs/tokens.h"
@@ -33,9 +34,11 @@ struct eventhubs {
     struct connection_string iot_hub;  /* who knows the endpoint; empty if that is given */
     struct connection_string endpoint; /* empty until it is found */
     struct tls_trust *trust;           /* NULL: plain TCP */
-    struct discovery *discovery;       /* while the IoT hub is asked; also now and then while up */
-    int64_t settled_until_us;          /* it has just said again that the endpoint is this one */
-    int64_t ask_at_us;                 /* not before */
+    char *proxy_host;                  /* NULL: none */
+    uint16_t proxy_port;
+    struct discovery *discovery; /* while the IoT hub is asked; also now and then while up */
+    int64_t settled_until_us;    /* it has just said again that the endpoint is this one */
+    int64_t ask_at_us;           /* not before */
     struct reader_host host;
     char *name;
     char *group;
@@ -246,6 +249,8 @@ static struct wire_config wire_config_of(const struct eventhubs *hub,
         .host = where->host,
         .container = hub->container,
         .trust = hub->trust,
+        .proxy_host = hub->proxy_host,
+        .proxy_port = hub->proxy_port,
         .port = where->port,
         .max_frame = frame < EVENTHUBS_FRAME_LEAST  ? EVENTHUBS_FRAME_LEAST
                      : frame > EVENTHUBS_FRAME_MOST ? EVENTHUBS_FRAME_MOST
@@ -444,6 +449,7 @@ static void hub_close(struct source *source)
     connection_string_free(&hub->endpoint);
     connection_string_free(&hub->iot_hub);
     tls_trust_free(hub->trust);
+    free(hub->proxy_host);
     event_free(hub->connect);
     event_free(hub->tick);
     event_free(hub->soon);
@@ -454,12 +460,19 @@ static void hub_close(struct source *source)
     free(hub);
 }
 
+static void hub_refresh(struct source *source)
+{
+    struct eventhubs *hub = (struct eventhubs *)source;
+    hub->metadata_at_us = 0;
+}
+
 static const struct source_kind kind = {
     .fences = true,
     .read = hub_read,
     .credit = reader_credit,
     .hold = reader_hold,
     .stop = reader_stop,
+    .refresh = hub_refresh,
     .close = hub_close,
 };
 
@@ -498,9 +511,13 @@ struct source *eventhubs_open(struct event_base *base, struct evdns_base *dns,
     if (!connection_string_parse(config->connection_string, &identity, err))
         return NULL;
     struct tls_trust *trust = NULL;
+    char *proxy_host = NULL;
+    uint16_t proxy_port = 0;
     if (!check_config(config, err) ||
+        (config->proxy != NULL && !proxy_parse(config->proxy, &proxy_host, &proxy_port, err)) ||
         (!identity.plain && (trust = tls_trust_open(config->ca_file, err)) == NULL)) {
         connection_string_free(&identity);
+        free(proxy_host);
         return NULL;
     }
     struct eventhubs *hub = xcalloc(1, sizeof *hub);
@@ -509,6 +526,8 @@ struct source *eventhubs_open(struct event_base *base, struct evdns_base *dns,
     hub->dns = dns;
     *(identity.iot_hub ? &hub->iot_hub : &hub->endpoint) = identity;
     hub->trust = trust;
+    hub->proxy_host = proxy_host;
+    hub->proxy_port = proxy_port;
     hub->name = xstrdup(config->name);
     hub->group = xstrdup(config->consumer_group);
     hub->node = xstrdup(config->node);

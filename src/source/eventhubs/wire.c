@@ -6,6 +6,7 @@
 #include "source/eventhubs/conditions.h"
 #include "source/eventhubs/dial.h"
 #include "source/eventhubs/limits.h"
+#include "source/eventhubs/proxy.h"
 #include "source/eventhubs/sasl_anonymous.h"
 #include "source/eventhubs/tls.h"
 
@@ -34,9 +35,12 @@ struct wire {
     struct dial *dial; /* while connecting */
     char *host;
     char *place; /* host:port, for messages */
+    uint16_t port;
+    bool through_proxy;
+    struct proxy *proxy; /* while it is asked */
     struct tls_trust *trust;
     struct tls *tls;  /* NULL: plain TCP */
-    bool handshaking; /* nothing of AMQP is said or heard yet */
+    bool handshaking; /* with proxy or TLS: nothing of AMQP is said or heard yet */
     bool unread;      /* TLS may hold bytes that no socket event tells of */
     pn_connection_driver_t driver;
     int fd;
@@ -247,15 +251,51 @@ static void check_finished(struct wire *wire)
         fail_errno(wire, "read", ECONNRESET);
 }
 
-/* Goes on with the handshake; AMQP begins when it is done. */
+static void begin_amqp(struct wire *wire)
+{
+    wire->handshaking = false;
+    wire->unread = wire->tls != NULL; /* the peer may have spoken along with its last step */
+    pn_connection_open(wire->driver.connection);
+}
+
+/* The socket leads to the hub. */
+static void begin_tls(struct wire *wire)
+{
+    if (wire->trust != NULL)
+        wire->tls = tls_open(wire->trust, wire->fd, wire->host);
+    else
+        begin_amqp(wire);
+}
+
+static void ask_proxy(struct wire *wire)
+{
+    struct error why;
+    switch (proxy_advance(wire->proxy, &why)) {
+    case PROXY_READY:
+        proxy_free(wire->proxy);
+        wire->proxy = NULL;
+        begin_tls(wire);
+        break;
+    case PROXY_WANTS_READ:
+        break;
+    case PROXY_WANTS_WRITE:
+        (void)event_add(wire->writable, NULL);
+        break;
+    case PROXY_REFUSED:
+        wire_fail(wire, SOURCE_END_REFUSED, &why);
+        break;
+    case PROXY_FAILED:
+        wire_fail(wire, SOURCE_END_LOST, &why);
+        break;
+    }
+}
+
 static void shake_hands(struct wire *wire)
 {
     struct error why;
     switch (tls_handshake(wire->tls, &why)) {
     case TLS_READY:
-        wire->handshaking = false;
-        wire->unread = true; /* the peer may have spoken along with its last step */
-        pn_connection_open(wire->driver.connection);
+        begin_amqp(wire);
         break;
     case TLS_WANTS_READ:
         break;
@@ -273,7 +313,9 @@ static void shake_hands(struct wire *wire)
 
 static void run_turn(struct wire *wire, bool readable)
 {
-    if (wire->handshaking && !wire->failed)
+    if (wire->proxy != NULL && !wire->failed)
+        ask_proxy(wire);
+    if (wire->proxy == NULL && wire->handshaking && !wire->failed)
         shake_hands(wire);
     readable = (readable || wire->unread) && !wire->handshaking;
     wire->spent = 0;
@@ -339,11 +381,11 @@ static void on_dialed(void *ctx, int fd, const struct error *why)
     wire->readable = event_new(wire->base, fd, EV_READ | EV_PERSIST, on_socket, wire);
     wire->writable = event_new(wire->base, fd, EV_WRITE, on_socket, wire);
     (void)event_add(wire->readable, NULL);
-    wire->handshaking = wire->trust != NULL;
-    if (wire->handshaking)
-        wire->tls = tls_open(wire->trust, fd, wire->host);
+    wire->handshaking = true;
+    if (wire->through_proxy)
+        wire->proxy = proxy_open(fd, wire->host, wire->port);
     else
-        pn_connection_open(wire->driver.connection);
+        begin_tls(wire);
     tick_now(wire);
 }
 
@@ -369,7 +411,12 @@ struct wire *wire_open(struct event_base *base, struct evdns_base *dns,
     pn_transport_set_max_frame(transport, config->max_frame);
     pn_transport_set_idle_timeout(transport, config->idle_ms);
     (void)pn_connection_driver_bind(&wire->driver);
-    wire->dial = dial_start(base, dns, config->host, config->port, on_dialed, wire);
+    wire->port = config->port;
+    wire->through_proxy = config->proxy_host != NULL;
+    wire->dial =
+        wire->through_proxy
+            ? dial_start(base, dns, config->proxy_host, config->proxy_port, on_dialed, wire)
+            : dial_start(base, dns, config->host, config->port, on_dialed, wire);
     return wire;
 }
 
@@ -387,6 +434,7 @@ void wire_free(struct wire *wire)
         if (wire->tls != NULL)
             tls_goodbye(wire->tls);
     }
+    proxy_free(wire->proxy);
     tls_free(wire->tls);
     dial_free(wire->dial);
     free_event(wire->readable);

@@ -27,6 +27,8 @@ struct wire_config {
     const char *host;        /* borrowed for the call only, like the other texts */
     const char *container;   /* our name as an AMQP container */
     struct tls_trust *trust; /* borrowed for the life of the wire; NULL: plain TCP */
+    const char *proxy_host;  /* an HTTP proxy that connects on; NULL: none */
+    uint16_t proxy_port;
     uint16_t port;
     uint32_t max_frame;
     uint32_t idle_ms; /* silence of the peer that ends the connection */

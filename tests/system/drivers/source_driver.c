@@ -337,6 +337,7 @@ int main(int argc, char **argv)
         .name = "hub",
         .connection_string = getenv("SOURCE_CONNECTION"),
         .ca_file = getenv("SOURCE_CA_FILE"),
+        .proxy = getenv("SOURCE_PROXY"),
         .consumer_group = "$Default",
         .node = node ? node : "driver",
         .window_bytes = (size_t)option(argc, argv, "--window", 1u << 20),

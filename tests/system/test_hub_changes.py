@@ -1,0 +1,90 @@
+"""A hub as it is in the field: over TLS, behind its IoT hub, renamed, made anew."""
+
+import pytest
+
+from harness.waiting import wait_until
+from proof import died_with, end, settle
+
+RATE = 500
+
+
+def feed(cluster, events):
+    """So many events at RATE, then silence."""
+    cluster.hub.generate(rate=RATE, events=events)
+    wait_until(lambda: not cluster.hub.state()["running"], 30, "all events are emitted")
+
+
+def all_reading(cluster):
+    """Every partition of the hub as it is now has a reader."""
+    partitions = cluster.hub.state()["partitions"]
+    return all(entry["receivers"] for entry in partitions)
+
+
+@pytest.mark.parametrize("form", ["tls", "iothub"])
+def test_telemetry_flows(make_cluster, form):
+    cluster = make_cluster(nodes=2, partitions=4, form=form)
+    feed(cluster, 2 * RATE)
+    settle(cluster, duplicates=0)
+    victim = cluster.leader()
+    orphans = len(cluster.partitions_of(victim))
+    cluster.nodes[victim].kill()
+    feed(cluster, 2 * RATE)
+    settle(cluster, duplicates=died_with(RATE, orphans, 4))
+    end(cluster)
+
+
+@pytest.mark.parametrize("what", ["rename", "recreate"])
+def test_a_new_log_is_read_from_its_beginning(make_cluster, what):
+    cluster = make_cluster(nodes=2, partitions=4, form="iothub")
+    feed(cluster, RATE)
+    settle(cluster, duplicates=0)
+    wait_until(lambda: len(cluster.checkpoints()) == 4, 10, "every partition has a checkpoint")
+    cluster.hub.ask(f"/{what}", {"hub": "telemetry-2"} if what == "rename" else {})
+    feed(cluster, 2 * RATE)
+    wait_until(lambda: all_reading(cluster), 60, "every partition of the new log is read")
+    settle(cluster, duplicates=0, timeout=60)
+    history = cluster.query("SELECT generation FROM holdfast.checkpoint_history"
+                            " WHERE event_offset IS NOT NULL")
+    assert [row.generation for row in history] == [1, 1, 1, 1]
+    assert {row.generation for row in
+            cluster.query("SELECT generation FROM holdfast.partition")} == {2}
+    end(cluster)
+
+
+def unknown_offsets(cluster):
+    """The checkpoints point behind the end of the log, as when a hub lost its tail."""
+    for node in cluster.nodes.values():
+        assert node.stop() == 0
+    cluster.query("UPDATE holdfast.checkpoint SET event_offset = '99999999', sequence = 99999999")
+    for node in cluster.nodes.values():
+        node.start()
+
+
+def test_an_offset_that_does_not_exist_stops_its_partition_and_says_so(make_cluster):
+    cluster = make_cluster(nodes=1, partitions=2)
+    feed(cluster, RATE)
+    settle(cluster, duplicates=0)
+    unknown_offsets(cluster)
+    wait_until(lambda: len(cluster.query("SELECT 1 FROM holdfast.events WHERE kind = 'checkpoint'"
+                                         "   AND hint ~ 'on_invalid_offset'")) >= 2, 30,
+               "both partitions say that they wait for an administrator")
+    # The administrator decides; what was delivered before comes again, once.
+    cluster.query("SELECT holdfast.set_hub('demo', 'demo', 'demo-hub', 'holdfast',"
+                  " on_invalid_offset => 'earliest')", user="admin")
+    wait_until(lambda: all_reading(cluster), 30, "both partitions are read again")
+    feed(cluster, RATE)
+    settle(cluster, duplicates=RATE, timeout=60)
+    kept = cluster.query("SELECT event_offset FROM holdfast.checkpoint_history")
+    assert [row.event_offset for row in kept] == ["99999999", "99999999"]
+    end(cluster)
+
+
+def test_an_offset_that_does_not_exist_goes_on_by_policy(make_cluster):
+    cluster = make_cluster(nodes=1, partitions=2, policies={"on_invalid_offset": "latest"})
+    feed(cluster, RATE)
+    settle(cluster, duplicates=0)
+    unknown_offsets(cluster)
+    wait_until(lambda: all_reading(cluster), 30, "both partitions are read again")
+    feed(cluster, RATE)
+    settle(cluster, duplicates=0)
+    end(cluster)
