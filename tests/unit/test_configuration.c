@@ -23,14 +23,20 @@
     "{\"version\":12,\"destinations\":" destinations ",\"fleets\":" fleets ",\"hubs\":" hubs       \
     ",\"settings\":null}"
 
+static struct configuration *accept(const char *json)
+{
+    struct error err = {0};
+    struct configuration *c = configuration_parse(json, &err);
+    if (c == NULL)
+        print_error("%s\n", err.message);
+    assert_non_null(c);
+    return c;
+}
+
 static void the_whole_is_read(void **state)
 {
     (void)state;
-    struct error err = {0};
-    struct configuration *c =
-        configuration_parse(WHOLE("[" DESTINATION "]", "[" FLEET "]", "[" HUB "]"), &err);
-    if (c == NULL)
-        fail_msg("%s", err.message);
+    struct configuration *c = accept(WHOLE("[" DESTINATION "]", "[" FLEET "]", "[" HUB "]"));
     assert_int_equal(c->version, 12);
     const struct destination_config *d = configuration_destination(c, "d");
     assert_non_null(d);
@@ -64,16 +70,11 @@ static void the_whole_is_read(void **state)
 static void what_is_null_or_missing_has_a_default(void **state)
 {
     (void)state;
-    struct error err = {0};
-    struct configuration *c = configuration_parse(
-        WHOLE(
-            "[{\"name\":\"d\",\"base_urls\":[],\"app_key_secret\":\"k\",\"max_rows\":null}]",
-            "[{\"name\":\"f\",\"destination\":\"d\",\"time_member\":null}]",
-            "[{\"name\":\"h\",\"fleet\":\"f\",\"connection_secret\":\"s\",\"consumer_group\":\"g\","
-            "\"start_ms\":1767225600000}]"),
-        &err);
-    if (c == NULL)
-        fail_msg("%s", err.message);
+    struct configuration *c = accept(WHOLE(
+        "[{\"name\":\"d\",\"base_urls\":[],\"app_key_secret\":\"k\",\"max_rows\":null}]",
+        "[{\"name\":\"f\",\"destination\":\"d\",\"time_member\":null}]",
+        "[{\"name\":\"h\",\"fleet\":\"f\",\"connection_secret\":\"s\",\"consumer_group\":\"g\","
+        "\"start_ms\":1767225600000}]"));
     assert_int_equal(c->destinations[0].max_rows, 1000);
     assert_int_equal(c->destinations[0].max_in_flight, 16);
     assert_int_equal(c->destinations[0].base_url_count, 0);
@@ -89,9 +90,7 @@ static void what_is_null_or_missing_has_a_default(void **state)
 static void nothing_configured_is_a_configuration(void **state)
 {
     (void)state;
-    struct error err = {0};
-    struct configuration *c = configuration_parse(WHOLE("[]", "[]", "[]"), &err);
-    assert_non_null(c);
+    struct configuration *c = accept(WHOLE("[]", "[]", "[]"));
     assert_int_equal(c->destination_count + c->fleet_count + c->hub_count, 0);
     assert_null(configuration_fleet(c, "f"));
     configuration_free(c);
