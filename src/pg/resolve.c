@@ -125,14 +125,16 @@ static void split_hosts(struct pg_resolve *r, const char *hosts)
 struct pg_resolve *pg_resolve_start(struct evdns_base *dns, const char *conninfo,
                                     pg_resolved_fn done, void *ctx)
 {
-    char *problem = NULL;
-    PQconninfoOption *options = PQconninfoParse(conninfo, &problem);
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
     if (options == NULL) {
         struct error err;
         error_set(&err, "the database connection string is not valid");
-        error_detail(&err, "%s", problem ? problem : "out of memory");
-        error_hint(&err, "It takes what libpq takes: key=value pairs or a postgresql:// URI.");
-        PQfreemem(problem);
+        /* libpq's own words repeat what it could not read: often a part of the password. */
+        error_detail(&err, "libpq cannot read it; it is not shown, as it may hold a password.");
+        error_hint(&err,
+                   "It takes what libpq takes: key=value pairs, with quotes around a value that "
+                   "has spaces, or a postgresql:// URI, with %%XX for special characters of "
+                   "the password.");
         done(ctx, NULL, &err);
         return NULL;
     }

@@ -1,4 +1,5 @@
 #include "pg/connection.h"
+#include "pg/resolve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -53,6 +54,13 @@ static void no_password_is_shown(void **state)
         expect(forms[i], "host=a dbname=x user=u");
 }
 
+static void on_resolved(void *ctx, const char *hostaddr, const struct error *err)
+{
+    assert_null(hostaddr);
+    assert_non_null(err);
+    *(struct error *)ctx = *err;
+}
+
 static void nothing_is_shown_of_what_libpq_cannot_read(void **state)
 {
     static const char *const forms[] = {
@@ -65,8 +73,14 @@ static void nothing_is_shown_of_what_libpq_cannot_read(void **state)
         "host=a pasword=hunter2",
     };
     (void)state;
-    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        struct error err = {0};
         expect(forms[i], "(not a valid connection string)");
+        assert_null(pg_resolve_start(NULL, forms[i], on_resolved, &err));
+        assert_non_null(strstr(err.message, "not valid"));
+        assert_non_null(strstr(err.hint, "%XX"));
+        assert_null(strstr(err.detail, "hunter2"));
+    }
 }
 
 int main(void)
