@@ -122,6 +122,16 @@ static void on_notice(void *argument, const PGresult *result)
 
 /* ---- the connection -------------------------------------------------------------------------- */
 
+/* What libpq says of a connection string that it cannot read repeats a part of it: often of the
+ * password. One without a "=" is the plain name of a database. */
+static bool is_readable(const char *dsn)
+{
+    PQconninfoOption *options = PQconninfoParse(dsn, NULL);
+    bool readable = options != NULL || strpbrk(dsn, "=:") == NULL;
+    PQconninfoFree(options);
+    return readable;
+}
+
 static bool connect_to(struct migration *m, const char *dsn)
 {
     /* What stands in the dsn wins: a later keyword overrides an earlier one. */
@@ -133,7 +143,10 @@ static bool connect_to(struct migration *m, const char *dsn)
     m->connection = PQconnectdbParams(keywords, values, 1);
     if (PQstatus(m->connection) != CONNECTION_OK) {
         error_set(m->err, "cannot connect to the database");
-        error_detail(m->err, "%s", PQerrorMessage(m->connection));
+        error_detail(m->err, "%s",
+                     is_readable(dsn) ? PQerrorMessage(m->connection)
+                                      : "libpq cannot read the connection string; it is not shown, "
+                                        "as it may hold a password");
         return error_hint(m->err,
                           "Check --database or HOLDFAST_DATABASE, and that the server runs.");
     }
