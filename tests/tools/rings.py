@@ -104,6 +104,8 @@ def lint(_options):
         ("format", lambda: run("clang-format", "--dry-run", "--Werror", *formatted)),
         ("include direction", lambda: run(sys.executable, "tests/lint/includes.py")),
         ("banned calls and sizes", lambda: run(sys.executable, "tests/lint/banned.py")),
+        ("tables of the documentation",
+         lambda: run(sys.executable, "tests/tools/tables.py", "--check")),
         ("shell syntax", shell_syntax),
         ("python syntax", python_syntax),
         ("cppcheck", lambda: cppcheck(folders)),
