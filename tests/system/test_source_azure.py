@@ -134,6 +134,8 @@ def test_a_certificate_for_another_host_is_refused(tmp_path, drive):
     server.listener.close()
 
 
+@pytest.mark.filterwarnings("ignore:.*TLSv1:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*TLSv1_1:DeprecationWarning")
 def test_old_tls_is_not_spoken(tmp_path, drive):
     server = TlsServer(tmp_path, "localhost", minimum_version=ssl.TLSVersion.TLSv1,
                        maximum_version=ssl.TLSVersion.TLSv1_1, ciphers="DEFAULT@SECLEVEL=0")
