@@ -333,6 +333,22 @@ static void on_schema(void *ctx, int version, const char *digest, const struct e
         step(m, SESSION_SCHEMA_UNKNOWN, &why);
 }
 
+/* A primary that was left behind by a fail-over still takes writes: its lower timeline shows it.
+ * libpq takes the first writable host, so the next attempt may find the right one. */
+static bool is_left_behind(const struct membership *m, const struct store_joined *joined,
+                           struct error *why)
+{
+    if (strcmp(m->session.system_identifier, joined->system_identifier) != 0 ||
+        joined->timeline >= m->session.timeline)
+        return false;
+    error_set(why, "the database is on a timeline that was left behind");
+    error_detail(why, "timeline %d; this node has been on timeline %d of the same cluster",
+                 joined->timeline, m->session.timeline);
+    error_hint(why, "An old primary still runs after a fail-over: stop it, and list the hosts of "
+                    "HOLDFAST_DATABASE with the new primary first.");
+    return true;
+}
+
 static void on_joined(void *ctx, const struct store_joined *joined, const struct error *err)
 {
     struct membership *m = ctx;
@@ -340,6 +356,11 @@ static void on_joined(void *ctx, const struct store_joined *joined, const struct
         return;
     if (err != NULL) {
         step(m, SESSION_REFUSED, err);
+        return;
+    }
+    struct error why;
+    if (is_left_behind(m, joined, &why)) {
+        step(m, SESSION_REFUSED, &why);
         return;
     }
     m->session = *joined;
