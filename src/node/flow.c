@@ -1,6 +1,6 @@
 #include "node/flow.h"
 
-#include "base/clock.h"
+#include "base/utf8.h"
 #include "node/binder.h"
 #include "node/destinations.h"
 #include "node/grants.h"
@@ -109,6 +109,19 @@ static void route(struct node_parts *node, const char *fleet, struct event_view 
     }
 }
 
+/* The database holds names as UTF-8 without NUL; any other name could not be looked up. */
+static bool is_name(struct slice text)
+{
+    while (text.n > 0) {
+        size_t n = text.p[0] == '\0' ? 0 : utf8_length(text);
+        if (n == 0)
+            return false;
+        text.p += n;
+        text.n -= n;
+    }
+    return true;
+}
+
 void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
                   const struct source_message *message)
 {
@@ -122,6 +135,10 @@ void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
                                .body = message->body};
     if (message->unreadable) {
         give_up(node, &event, "unparsable", "the message is not readable AMQP");
+        return;
+    }
+    if (!is_name(event.device) || !is_name(event.module)) {
+        give_up(node, &event, "unparsable", "the name of the device is not valid UTF-8");
         return;
     }
     if (event.device.n == 0) {

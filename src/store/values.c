@@ -1,5 +1,7 @@
 #include "store/values.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -50,12 +52,17 @@ void array_text(struct buffer *to, struct slice value)
 {
     separate(to);
     (void)buffer_append_text(to, "\"");
-    for (size_t i = 0; i < value.n; i++) {
-        /* PostgreSQL text holds no NUL; a device name with one could not be stored. */
-        char c = value.p[i] == '\0' ? '?' : value.p[i];
-        if (c == '"' || c == '\\')
+    while (value.n > 0) {
+        /* PostgreSQL refuses a whole statement for one byte that is not UTF-8, or a NUL. */
+        size_t n = value.p[0] == '\0' ? 0 : utf8_length(value);
+        if (n == 0)
+            (void)buffer_append_text(to, "?");
+        else if (value.p[0] == '"' || value.p[0] == '\\')
             (void)buffer_append_text(to, "\\");
-        (void)buffer_append(to, &c, 1);
+        if (n > 0)
+            (void)buffer_append(to, value.p, n);
+        value.p += n > 0 ? n : 1;
+        value.n -= n > 0 ? n : 1;
     }
     (void)buffer_append_text(to, "\"");
 }

@@ -57,6 +57,17 @@ static void texts(void **state)
            "\"a?b\",\"line\nM\xc3\xbcller\"}");
 }
 
+/* One byte that is not UTF-8 would make PostgreSQL refuse the whole statement. */
+static void text_that_is_not_utf8_is_made_so(void **state)
+{
+    (void)state;
+    struct buffer array;
+    array_begin(&array);
+    array_text(&array, SLICE_LITERAL("a\xff\0b\xc3\xa9\xc3"));
+    assert_string_equal(array_end(&array), "{\"a??b\xc3\xa9?\"}");
+    buffer_free(&array);
+}
+
 static void bytes(void **state)
 {
     (void)state;
@@ -136,6 +147,7 @@ int main(void)
         cmocka_unit_test(bytes),
         cmocka_unit_test(an_array_beyond_its_ceiling_is_not_a_literal),
         cmocka_unit_test(numbers_as_parameters),
+        cmocka_unit_test(text_that_is_not_utf8_is_made_so),
         cmocka_unit_test(columns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
