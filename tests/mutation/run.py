@@ -125,6 +125,10 @@ def build(targets):
     return None if status == 0 else output
 
 
+def compiler_says(output):
+    return [line for line in output.splitlines() if " error: " in line] or [output[-2000:]]
+
+
 def command_of(test):
     """(targets, argv, environment) of a test: see mutations.py."""
     kind, name, chosen = (*test, None)[:3]
@@ -165,8 +169,7 @@ def judge(test):
     targets, argv, more = command_of(test)
     complaint = build(targets)
     if complaint is not None:
-        errors = [line for line in complaint.splitlines() if "error" in line]
-        return "NO BUILD", (errors or complaint.splitlines())[0][:200]
+        return "NO BUILD", compiler_says(complaint)[0][:200]
     status, output = run(argv, TIMEOUT_SECONDS, **more)
     (BUILD.parent / "last-test.log").write_text(output, encoding="utf-8")
     if status == 0 and not re.search(r"[1-9]\d* passed|PASSED", output):
@@ -231,6 +234,10 @@ def main():
         return
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     copy_tree(options.commit)
+    complaint = build(sorted({target for mutation in chosen
+                              for target in command_of(mutation.test)[0]}))
+    if complaint is not None:
+        sys.exit("\n".join(["mutate: the copy does not build as it is", *compiler_says(complaint)]))
     began = time.monotonic()
     bad = baselines(chosen)
     results = []

@@ -52,6 +52,8 @@ def test_sigkill(make_cluster, who):
 def test_a_frozen_node_forwards_nothing_before_its_grants_are_confirmed(make_cluster):
     ttl = 2.0
     cluster = make_cluster(node_arguments=["--ttl-ms", int(ttl * 1000)])
+    # So slow that there is always something that waits to be sent.
+    cluster.thingworx.fault(kind="latency", ms=150)
     steady(cluster)
     victim = cluster.leader()
     orphans = cluster.partitions_of(victim)

@@ -19,6 +19,8 @@ def test_clean_start_and_stop(make_cluster):
 
 def test_rolling_restart_delivers_nothing_twice(make_cluster):
     cluster = make_cluster()
+    # So slow that every node has much on the wire, applied and not answered, when it is stopped.
+    cluster.thingworx.fault(kind="latency", ms=150)
     cluster.hub.generate(rate=RATE)
     for node in list(cluster.nodes.values()):
         assert cluster.partitions_of(node.name)
