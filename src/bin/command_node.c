@@ -93,6 +93,7 @@ static void start(struct process *process)
                                  .capacity = (int)options->capacity,
                                  .drain_ms = (int)options->drain_ms,
                                  .autonomy_ms = (int)options->autonomy_ms,
+                                 .token_lifetime_s = options->token_lifetime_s,
                                  .schema_version = process->schema_version,
                                  .schema_digest = process->schema_digest,
                                  .discard = options->discard};

@@ -46,6 +46,8 @@ static const struct option_row table[] = {
      "how long a clean stop may take, milliseconds"},
     {"autonomy-ms", "HOLDFAST_AUTONOMY_MS", OPTION_NUMBER, AT(autonomy_ms), "900000", 0, 86400000,
      "node", "how long to go on without the database, milliseconds"},
+    {"token-lifetime-s", "HOLDFAST_TOKEN_LIFETIME_S", OPTION_NUMBER, AT(token_lifetime_s), "3600",
+     30, 86400, "node", "how long a token for a hub is valid, seconds; renewed well before"},
     {"sql-dir", "HOLDFAST_SQL_DIR", OPTION_TEXT, AT(sql_dir), NULL, 0, 0, "migrate node",
      "folder with migrations/ and sql/ of this build"},
     {"check", NULL, OPTION_FLAG, AT(check), NULL, 0, 0, "migrate",

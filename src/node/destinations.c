@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "core/hash.h"
 #include "core/lane.h"
 #include "core/retry.h"
 #include "node/flow.h"
@@ -38,6 +39,7 @@ struct delivery {
 struct destination {
     struct node_parts *node;
     char *name, *app_key_secret;
+    uint64_t app_key_hash; /* of the key in use, to see when it is replaced */
     struct thingworx *client;
     struct lanes *lanes;
     struct lane_limits limits;
@@ -246,13 +248,14 @@ static void client_config(const struct destination *d, const struct destination_
 
 /* A key that cannot be read is a configuration fault like a wrong one: requests go out without
  * and the destination pauses, nothing is lost. */
-static char *read_key(const struct destination *d)
+static char *read_key(struct destination *d)
 {
     struct error err;
     char *key = secret_read(d->node->secrets_folder, d->app_key_secret, &err);
     if (key == NULL)
         log_error(d->node->log, "no application key for the destination", &err,
                   F_TEXT("destination", d->name));
+    d->app_key_hash = key != NULL ? hash_bytes(slice_from(key)) : 0;
     return key;
 }
 
@@ -383,9 +386,14 @@ void destinations_reload_secrets(struct destinations *all)
     struct destination *d;
     DL_FOREACH(all->list, d)
     {
-        char *key = read_key(d);
-        if (key != NULL)
+        char *key = secret_read(all->node->secrets_folder, d->app_key_secret, NULL);
+        uint64_t hash = key != NULL ? hash_bytes(slice_from(key)) : 0;
+        if (hash != 0 && hash != d->app_key_hash) {
+            log_info(all->node->log, "the application key was replaced",
+                     F_TEXT("destination", d->name));
+            d->app_key_hash = hash;
             thingworx_set_app_key(d->client, key);
+        }
         secret_free(key);
     }
 }

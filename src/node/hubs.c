@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "core/hash.h"
 #include "node/destinations.h"
 #include "node/grants.h"
 #include "node/membership.h"
@@ -26,6 +27,7 @@ struct hub {
     int64_t start_ms; /* -1: none */
     enum invalid_offset on_invalid_offset;
     struct source *source;
+    uint64_t secret_hash; /* of the secret in use, to see when it is replaced */
     bool up, configured;
     char problem[256]; /* why it is down; "" */
     /* What the hub last said of itself, for the leader's report. */
@@ -162,10 +164,12 @@ static void open_source(struct hub *hub)
     char *ca_file = NULL;
     if (hub->ca_secret != NULL && node->secrets_folder != NULL)
         ca_file = xasprintf("%s/%s", node->secrets_folder, hub->ca_secret);
+    hub->secret_hash = secret != NULL ? hash_bytes(slice_from(secret)) : 0;
     if (secret != NULL) {
         struct source_config config = {.name = hub->name,
                                        .connection_string = secret,
                                        .ca_file = ca_file,
+                                       .token_lifetime_s = node->token_lifetime_s,
                                        .consumer_group = hub->consumer_group,
                                        .node = node->name,
                                        .window_bytes = WINDOW_BYTES,
@@ -321,6 +325,14 @@ void hubs_reload_secrets(struct hubs *all)
     struct hub *hub;
     DL_FOREACH(all->list, hub)
     {
+        char *secret = secret_read(all->node->secrets_folder, hub->secret, NULL);
+        uint64_t hash = secret != NULL ? hash_bytes(slice_from(secret)) : 0;
+        secret_free(secret);
+        if (hash == 0 || hash == hub->secret_hash)
+            continue; /* one that is gone meanwhile is still good on the wire */
+        if (hub->source != NULL)
+            log_info(all->node->log, "the hub's secret has changed: connecting anew",
+                     F_TEXT("hub", hub->name));
         close_source(hub);
         open_source(hub);
     }

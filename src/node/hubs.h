@@ -18,7 +18,7 @@ struct hubs *hubs_create(struct node_parts *node);
 void hubs_free(struct hubs *h);
 /* Opens, closes and re-opens connections as the configuration says. */
 void hubs_configure(struct hubs *h, const struct configuration *configuration);
-/* Reads the connection secrets anew: a hub whose secret was missing is opened. */
+/* Reads the connection secrets anew: a hub whose secret was missing or has changed is opened. */
 void hubs_reload_secrets(struct hubs *h);
 /* Reports the partitions of all hubs, as the leader must. */
 void hubs_report(struct hubs *h);

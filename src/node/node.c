@@ -21,6 +21,7 @@
 
 enum {
     HEARTBEAT_MS = 20,
+    SECRETS_MS = 10000,
     REPORT_MS = 1000,
     MARGIN_DIVISOR = 5,
     ENDS_MAX = 4096,
@@ -34,6 +35,7 @@ struct node {
     void *finished_ctx;
     struct event *heartbeat;
     int64_t beat_us, stall_max_us, stall_reported_us, report_at_us, drain_until_us, doubt_since_us;
+    int64_t secrets_at_us; /* when to look at the secrets again */
     int64_t rate_at_us, events_per_second;
     uint64_t rate_events;
     bool leaving, held, reporting;
@@ -253,6 +255,10 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
     replays_tick(node->parts.replays, now);
     grants_tick(node->parts.grants, now);
     look_after_autonomy(node, now);
+    if (now >= node->secrets_at_us) {
+        node->secrets_at_us = now + SECRETS_MS * MS_US;
+        node_reload(node);
+    }
     if (now >= node->report_at_us) {
         node->report_at_us = now + REPORT_MS * MS_US;
         report(node, now);
@@ -300,6 +306,7 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
                                  .log = log,
                                  .name = config->name,
                                  .secrets_folder = config->secrets_folder,
+                                 .token_lifetime_s = config->token_lifetime_s,
                                  .discard = config->discard};
     uint64_t seed;
     random_secret(&seed, sizeof seed);

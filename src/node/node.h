@@ -16,8 +16,9 @@ struct node_config {
     const char *secrets_folder; /* NULL: secrets come from the environment only */
     int ttl_ms;
     int capacity;
-    int drain_ms;    /* how long a clean stop may take */
-    int autonomy_ms; /* how long to go on without the database */
+    int drain_ms;             /* how long a clean stop may take */
+    int64_t token_lifetime_s; /* of the tokens for hubs; 0: an hour */
+    int autonomy_ms;          /* how long to go on without the database */
     int schema_version;
     const char *schema_digest;
     bool discard;
@@ -30,7 +31,7 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
                         void (*finished)(void *ctx), void *ctx);
 /* Stops reading, finishes what is in flight, saves, leaves; then `finished`. */
 void node_stop(struct node *node);
-/* Reads secrets anew. */
+/* Reads the secrets anew and uses those that have changed; happens by itself every ten seconds. */
 void node_reload(struct node *node);
 void node_free(struct node *node);
 

@@ -35,6 +35,7 @@ struct node_parts {
     struct random random;
     const char *name;
     const char *secrets_folder;
+    int64_t token_lifetime_s;
     bool discard;     /* receive, settle and throw away: for measuring the source alone */
     bool stopping;    /* finishing what was begun, then leaving */
     bool asleep;      /* woken from a gap: nothing goes out before the grants are confirmed */

@@ -1,6 +1,7 @@
 """ThingWorx that refuses, starts, or dislikes one value."""
 
 import json
+import signal
 import time
 
 from harness.waiting import wait_until
@@ -116,4 +117,22 @@ def test_an_unbound_device_waits_until_it_is_bound(make_cluster):
     wait_until(replayed, 30, lambda: f"they are delivered: {cluster.dead_letters()}")
     found = settle(cluster, duplicates=0, dead_letters=3)
     assert found["excepted"] == 0, "what was replayed arrived"
+    end(cluster)
+
+
+def test_a_wrong_key_pauses_and_a_new_one_is_found(make_cluster):
+    """401 to everything is a fault of the configuration: nothing is lost, nothing dead-lettered."""
+    cluster = make_cluster(nodes=1)
+    key_file = cluster.run.path / "secrets" / "thingworx-app-key"
+    right = key_file.read_text()
+    key_file.write_text("wrong")
+    cluster.nodes["node-1"].signal(signal.SIGHUP)
+    cluster.hub.generate(rate=RATE)
+    wait_until(lambda: cluster.thingworx.state()["refused"].get("401", 0) > 0, 20,
+               "requests are refused for their key")
+    wait_until(lambda: cluster.query("SELECT 1 FROM holdfast.destinations"
+                                     " WHERE state = 'paused'"), 20, "the destination is paused")
+    key_file.write_text(right)
+    wait_until(cluster.checkpoints, 40, "the replaced key is found and events are delivered")
+    settle(cluster, duplicates=0)
     end(cluster)
