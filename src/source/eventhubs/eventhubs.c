@@ -194,10 +194,15 @@ static void on_opened(void *ctx)
     tokens_start(hub->tokens, hub->session);
 }
 
+static void check_endpoint(struct eventhubs *hub, int64_t now_us);
+
 static bool on_turn(void *ctx)
 {
     struct eventhubs *hub = ctx;
-    return reader_host_turn(&hub->host);
+    bool more = reader_host_turn(&hub->host);
+    if (hub->host.may_have_moved)
+        check_endpoint(hub, clock_now_us());
+    return more;
 }
 
 /* Lets go of all that hangs on the connection, readers excepted. */
