@@ -99,6 +99,21 @@ SELECT is(holdfast.abandon_offset(pg_temp.key(:owner), :id, :token, 'gone'), tru
 SELECT is(holdfast.abandon_offset(pg_temp.key(:owner), :id, :token, 'gone'), false, 'nothing is left to abandon');
 SELECT is((SELECT count(*) FROM holdfast.events WHERE kind = 'checkpoint' AND message ~ 'earliest'), 2::bigint, 'and it is said');
 
+-- ---- an administrator decides
+SELECT throws_ok($$SELECT holdfast.reset_checkpoint('demo', '99')$$, '22023', NULL, 'no such partition');
+SELECT throws_ok(format('SELECT holdfast.reset_checkpoint(%L, %L, %L)', :'of_hub', :'of_partition', '5'), '22023',
+                 'An offset and its sequence number belong together', 'an offset alone');
+SELECT holdfast.reset_checkpoint(:'of_hub', :'of_partition', '300', 3) \gset _
+SELECT results_eq(format('SELECT event_offset, sequence FROM holdfast.checkpoint WHERE partition_id = %s', :id),
+                  $$VALUES ('300', 3::bigint)$$, 'the checkpoint is where they say');
+SELECT cmp_ok((SELECT token FROM holdfast.partition WHERE partition_id = :id), '>', :token::bigint, 'the owner gets a fresh token');
+SELECT is((SELECT outcome FROM holdfast.save_checkpoints(pg_temp.key(:owner), ARRAY[:id], ARRAY[:token::bigint], ARRAY['900'], ARRAY[90::bigint], ARRAY[1::bigint])),
+          'stale_token', 'so that what it still delivers from before is not saved');
+SELECT holdfast.reset_checkpoint(:'of_hub', :'of_partition') \gset _
+SELECT is((SELECT event_offset FROM holdfast.checkpoint WHERE partition_id = :id), NULL, 'or begins anew');
+SELECT is((SELECT event_offset FROM holdfast.checkpoint_history WHERE partition_id = :id ORDER BY generation DESC LIMIT 1), '300',
+          'and the old one is kept');
+
 -- ---- a hub that a node does not reach
 SELECT p.partition_id AS id, p.token AS token, p.owner_session_id AS owner FROM holdfast.partition p
  WHERE p.hub = :'of_hub' AND p.owner_session_id IS NOT NULL AND p.retired_at IS NULL ORDER BY 1 LIMIT 1 \gset

@@ -20,7 +20,7 @@ CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
     'claim_replays', 'settle_replays', 'report_event', 'schema_version']);
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
-    'bind_devices', 'unbind_device', 'replay_dead_letters', 'discard_dead_letters', 'prune_history',
+    'bind_devices', 'unbind_device', 'replay_dead_letters', 'discard_dead_letters', 'prune_history', 'reset_checkpoint',
     'drain_node', 'undrain_node', 'move_partition', 'set_capacity', 'set_setting', 'schema_version']);
 SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_node', oid, 'EXECUTE')$$,
               'SELECT name FROM of_node', 'a node may call the protocol, and nothing else');
