@@ -21,6 +21,13 @@ def steady(cluster):
                "every partition has a checkpoint")
 
 
+def answer_late(cluster, function, seconds):
+    """Makes a function of the database take its time."""
+    (row,) = cluster.query("SELECT pg_get_functiondef(%s::regproc) AS text", (function,))
+    assert row.text.count("\nBEGIN\n") == 1
+    cluster.query(row.text.replace("\nBEGIN\n", f"\nBEGIN\n PERFORM pg_sleep({seconds});\n"))
+
+
 @pytest.mark.parametrize("who", ["leader", "follower"])
 def test_sigkill(make_cluster, who):
     cluster = make_cluster()
@@ -49,11 +56,13 @@ def test_sigkill(make_cluster, who):
     end(cluster)
 
 
-def test_a_frozen_node_forwards_nothing_before_its_grants_are_confirmed(make_cluster):
+@pytest.mark.parametrize("hub", ["there", "restarted"])
+def test_a_frozen_node_sends_nothing_unconfirmed(make_cluster, hub):
+    """A hub that has restarted meanwhile does not tell it that its partitions are stolen."""
     ttl = 2.0
     cluster = make_cluster(node_arguments=["--ttl-ms", int(ttl * 1000)])
     # So slow that there is always something that waits to be sent.
-    cluster.thingworx.fault(kind="latency", ms=150)
+    cluster.thingworx.fault(kind="latency", ms=250)
     steady(cluster)
     victim = cluster.leader()
     orphans = cluster.partitions_of(victim)
@@ -68,6 +77,11 @@ def test_a_frozen_node_forwards_nothing_before_its_grants_are_confirmed(make_clu
         wait_until(lambda: cluster.hub.state()["emitted"] >= emitted + RATE, 30,
                    "events flow without it")
         grants_before = {row.token for row in cluster.query("SELECT token FROM holdfast.ownership")}
+        # It joins again, and learns only later what is still its own.
+        answer_late(cluster, "holdfast.assignment", 0.5)
+        if hub == "restarted":
+            cluster.hub.restart()
+            cluster.hub.generate(rate=RATE)
     finally:
         resumed_at = time.time()
         node.signal(signal.SIGCONT)
