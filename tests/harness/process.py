@@ -152,7 +152,9 @@ def _leave(number, _frame):
 
 
 def guard():
-    """Makes SIGTERM and SIGHUP an orderly exit, so that children are ended."""
+    """Makes SIGTERM and SIGHUP an orderly exit, so that children are ended. SIGINT too: a script
+    that starts us in the background has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGHUP, _leave)
 
