@@ -8,7 +8,8 @@ AS $$
 BEGIN
     RETURN pg_terminate_backend(pid);
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE WARNING USING
+    -- Not 01000, the code of any warning: nodes take that for a commit that was not replicated.
+    RAISE WARNING USING ERRCODE = '01H01',
         MESSAGE = format('Backend %s of a dead session cannot be ended', pid),
         DETAIL = SQLERRM,
         HINT = 'Nodes must not connect as a superuser, and holdfast_owner needs pg_signal_backend (server/roles.sql).';
