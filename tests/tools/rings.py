@@ -184,13 +184,15 @@ def lab(_options):
         return one("build", 1)
     if not list((ROOT / "tests/lab").rglob("test_*.py")):
         return 0, 0
-    return pytest("tests/lab")
+    return pytest("-n", str(JOBS), "tests/lab")
 
 
 def system(_options):
     if not build("asan"):
         return one("build", 1)
-    return pytest("tests/system")
+    # Real processes mostly wait, so more scenarios than cores fit on a machine. What must not run
+    # beside its likes carries the mark xdist_group.
+    return pytest("-n", str(JOBS + 1), "--dist", "loadgroup", "tests/system")
 
 
 # --- fuzz ---------------------------------------------------------------------------------------
