@@ -41,6 +41,9 @@ static const struct session_edge edges[] = {
     {SESSION_LIVE, SESSION_TRUST_EXPIRED, SESSION_AWAY,
      SESSION_DO_DOUBT | SESSION_DO_CLOSE | SESSION_DO_BACK_OFF,
      "no answer from the database in time: the lease is in doubt"},
+    {SESSION_LIVE, SESSION_LEFT_BEHIND, SESSION_AWAY,
+     SESSION_DO_DOUBT | SESSION_DO_CLOSE | SESSION_DO_BACK_OFF,
+     "another host of the database is on a newer timeline: going there"},
     {SESSION_LIVE, SESSION_LEAVE, SESSION_LEAVING, SESSION_DO_LEAVE,
      "leaving: handing everything over"},
 
@@ -88,6 +91,7 @@ const char *session_event_name(enum session_event event)
                                         [SESSION_LOST] = "lost",
                                         [SESSION_ENDED] = "ended",
                                         [SESSION_TRUST_EXPIRED] = "trust expired",
+                                        [SESSION_LEFT_BEHIND] = "left behind",
                                         [SESSION_LEAVE] = "leave",
                                         [SESSION_LEFT] = "left"};
     return names[event];

@@ -25,6 +25,7 @@ enum session_event {
     SESSION_LOST,          /* a connection is lost or was never made */
     SESSION_ENDED,         /* the database says that our session has ended */
     SESSION_TRUST_EXPIRED, /* no answer to our pings in time */
+    SESSION_LEFT_BEHIND,   /* another host of the database is on a newer timeline */
     SESSION_LEAVE,         /* we want to stop, all is drained */
     SESSION_LEFT
 };

@@ -295,8 +295,10 @@ void grant_ended(struct grant *grant, enum source_end end, const struct error *w
         grants_bury(grant->set, grant);
         return;
     }
-    if (end == SOURCE_END_STOLEN)
+    if (end == SOURCE_END_STOLEN) {
         grant->node->counts.stolen++;
+        grant->stolen = true;
+    }
     /* A hub that was made anew ends its readers too, and its new log has offsets of its own. */
     struct hub *hub = grant_hub(grant);
     if (end != SOURCE_END_CLOSED && hub != NULL && hub_is_up(hub)) {

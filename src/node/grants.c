@@ -163,7 +163,13 @@ static void compare(struct grants *g, struct grant *grant, const struct store_as
         return;
     }
     grant->move_deadline_us = 0;
-    bool fresh = membership_asked_us(g->node->membership) > grant->doubted_us;
+    struct membership *membership = g->node->membership;
+    bool fresh = membership_asked_us(membership) > grant->doubted_us;
+    /* The source says stolen, the database says ours: it may be a primary that was left behind. */
+    if (fresh && grant->state == OWNERSHIP_IN_DOUBT && grant->stolen &&
+        !membership_looked_since(membership, grant->doubted_us))
+        return;
+    grant->stolen = grant->stolen && !fresh;
     if ((grant->state == OWNERSHIP_IN_DOUBT || grant->state == OWNERSHIP_KEEPING) && fresh)
         grant_step(grant, OWNERSHIP_CONFIRMED, NULL);
     else if ((grant->state == OWNERSHIP_DRAINING || grant->state == OWNERSHIP_SAVING) &&

@@ -2,12 +2,19 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/random.h"
+#include "node/survey.h"
 #include "pg/connection.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CONNECT_TIMEOUT_MS = 3000, STATEMENT_TTLS = 3 };
+enum {
+    CONNECT_TIMEOUT_MS = 3000,
+    STATEMENT_TTLS = 3,
+    LOOK_EVERY_MS = 30000, /* with nothing amiss; the others cost each host a short connection */
+    LOOK_AGAIN_MS = 1000
+};
 
 /* One connection, with what its handlers need to know. */
 struct line_state {
@@ -20,7 +27,15 @@ struct lines {
     struct lines_config config;
     struct lines_handlers handlers;
     struct line_state line[LINES];
+    struct survey *survey;
+    struct primary_place joined;
+    int64_t look_at_us, look_sent_us, looked_us; /* what a look tells is as old as its beginning */
+    bool seeking;                                /* the survey looks for a host to connect to */
+    bool looking;                                /* it looks whether another one is further */
 };
+
+static void on_found(void *ctx, const struct pg_host *host, const struct primary_place *place);
+static void on_none(void *ctx, const struct error *why);
 
 struct lines *lines_create(const struct lines_config *config, struct lines_handlers handlers)
 {
@@ -29,6 +44,13 @@ struct lines *lines_create(const struct lines_config *config, struct lines_handl
     lines->handlers = handlers;
     for (int i = 0; i < LINES; i++)
         lines->line[i].all = lines;
+    struct survey_config survey = {.base = config->base,
+                                   .dns = config->dns,
+                                   .log = config->log,
+                                   .database = config->database,
+                                   .node = config->node};
+    lines->survey = survey_create(
+        &survey, (struct survey_handlers){.ctx = lines, .found = on_found, .none = on_none});
     return lines;
 }
 
@@ -37,6 +59,7 @@ void lines_free(struct lines *lines)
     if (lines == NULL)
         return;
     lines_close(lines);
+    survey_free(lines->survey);
     free(lines);
 }
 
@@ -64,7 +87,7 @@ static void on_notified(void *ctx, const char *payload)
     line->all->handlers.notified(line->all->handlers.ctx, payload);
 }
 
-void lines_open(struct lines *lines)
+static void open_at(struct lines *lines, const struct pg_host *host)
 {
     static const char *const names[LINES] = {"lease", "watch", "work"};
     int ttl_ms = lines->config.ttl_ms;
@@ -82,6 +105,7 @@ void lines_open(struct lines *lines)
         struct pg_settings settings = {.conninfo = lines->config.database,
                                        .application_name = application,
                                        .options = options,
+                                       .host = host,
                                        .connect_timeout_us = CONNECT_TIMEOUT_MS * MS_US};
         struct pg_handlers handlers = {.ctx = line,
                                        .up = on_up,
@@ -93,8 +117,92 @@ void lines_open(struct lines *lines)
     }
 }
 
+/* ---- which host --------------------------------------------------------------------------- */
+
+static void looked(struct lines *lines, const struct error *why)
+{
+    int64_t now = clock_now_us();
+    lines->looking = false;
+    lines->looked_us = lines->look_sent_us;
+    int64_t half = LOOK_EVERY_MS * MS_US / 2;
+    lines->look_at_us = now + half + (int64_t)random_below(lines->config.random, (uint64_t)half);
+    lines->handlers.looked(lines->handlers.ctx, why);
+}
+
+static void on_found(void *ctx, const struct pg_host *host, const struct primary_place *place)
+{
+    struct lines *lines = ctx;
+    if (lines->looking) {
+        if (!primary_newer(&lines->joined, place)) {
+            looked(lines, NULL);
+            return;
+        }
+        struct error why;
+        primary_explain(place, &lines->joined, &why);
+        survey_saw(lines->survey, place);
+        looked(lines, &why);
+        return;
+    }
+    lines->seeking = false;
+    if (place != NULL)
+        survey_saw(lines->survey, place);
+    open_at(lines, host);
+}
+
+static void on_none(void *ctx, const struct error *why)
+{
+    struct lines *lines = ctx;
+    if (lines->looking) {
+        looked(lines, NULL);
+        return;
+    }
+    lines->seeking = false;
+    lines->handlers.lost(lines->handlers.ctx, why);
+}
+
+void lines_open(struct lines *lines)
+{
+    lines->seeking = true;
+    survey_look(lines->survey);
+}
+
+bool lines_joined(struct lines *lines, const struct primary_place *place, struct error *why)
+{
+    const struct primary_place *known = survey_known(lines->survey);
+    if (primary_left_behind(known, place)) {
+        primary_explain(known, place, why);
+        return false;
+    }
+    survey_saw(lines->survey, place);
+    lines->joined = *place;
+    lines->looked_us = 0;
+    lines->look_at_us = clock_now_us() + LOOK_EVERY_MS * MS_US;
+    return true;
+}
+
+bool lines_looked_since(struct lines *lines, int64_t since_us)
+{
+    if (!survey_has_choice(lines->survey) || lines->looked_us > since_us)
+        return true;
+    int64_t soon = lines->looked_us + LOOK_AGAIN_MS * MS_US;
+    if (soon < lines->look_at_us)
+        lines->look_at_us = soon;
+    return false;
+}
+
+void lines_tick(struct lines *lines, int64_t now_us)
+{
+    if (lines->looking || now_us < lines->look_at_us || !survey_has_choice(lines->survey))
+        return;
+    lines->looking = true;
+    lines->look_sent_us = now_us;
+    survey_look(lines->survey);
+}
+
 void lines_close(struct lines *lines)
 {
+    survey_cancel(lines->survey);
+    lines->seeking = lines->looking = false;
     for (int i = 0; i < LINES; i++) {
         struct pg_connection *pg = lines->line[i].pg;
         lines->line[i].pg = NULL;

@@ -1,15 +1,19 @@
 #pragma once
 #include "base/error.h"
+#include "core/primary.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The three connections of a node to the database, opened and closed together: the lease holds
- * the lock and must speak to live, the watch waits for the predecessor, the work does the rest. */
+ * the lock and must speak to live, the watch waits for the predecessor, the work does the rest.
+ * All three go to one host of the connection string, the one that the survey has found. */
 
 struct event_base;
 struct evdns_base;
 struct log;
 struct pg_connection;
+struct random;
 struct lines;
 
 enum line { LINE_LEASE, LINE_WATCH, LINE_WORK, LINES };
@@ -18,6 +22,7 @@ struct lines_config {
     struct event_base *base;
     struct evdns_base *dns;
     struct log *log;
+    struct random *random;
     const char *database, *node;
     int ttl_ms;
 };
@@ -27,6 +32,9 @@ struct lines_handlers {
     void (*up)(void *ctx); /* all three */
     void (*lost)(void *ctx, const struct error *why);
     void (*notified)(void *ctx, const char *payload);
+    /* The other hosts were looked at while the lines are open: one of them is further than the one
+     * that was joined (`why` says so), or none is (NULL). */
+    void (*looked)(void *ctx, const struct error *why);
 };
 
 /* The texts of `config` are borrowed. */
@@ -35,5 +43,12 @@ void lines_free(struct lines *lines);
 void lines_open(struct lines *lines);
 /* Closes all three; what waits for an answer gets an error from inside. */
 void lines_close(struct lines *lines);
+/* The database that was joined; false when its timeline was left behind, as `why` says. */
+bool lines_joined(struct lines *lines, const struct primary_place *place, struct error *why);
+/* Were the other hosts looked at since then, or are there none? If not, they soon are, and `looked`
+ * follows. They are looked at now and then in any case. */
+bool lines_looked_since(struct lines *lines, int64_t since_us);
+/* Starts a look that is due; call it often while joined. */
+void lines_tick(struct lines *lines, int64_t now_us);
 /* NULL while closed. */
 struct pg_connection *lines_get(const struct lines *lines, enum line which);

@@ -18,7 +18,7 @@ enum {
     WATCH_MS = 800,       /* below deadlock_timeout: see holdfast.watch */
     WATCH_ALONE_MS = 500, /* nobody to watch: look again */
     RETRY_BASE_MS = 100,
-    RETRY_CAP_MS = 3000,
+    RETRY_CAP_MS = 1500, /* so that a new primary is found soon */
     TEND_MS = 1000
 };
 
@@ -49,7 +49,7 @@ static void step(struct membership *m, enum session_event event, const struct er
 
 /* ---- what comes back ---------------------------------------------------------------------- */
 
-/* Errors of calls on a live session: an ordinary SQL error is no doubt about the lease. */
+/* An ordinary SQL error on a live session is no doubt about the lease. */
 static void call_failed(struct membership *m, const char *what, const struct error *err)
 {
     if (m->state != SESSION_LIVE || err->code[0] == '\0')
@@ -298,6 +298,16 @@ static void on_notified(void *ctx, const char *payload)
     poll_now(m);
 }
 
+/* What a stale primary says of our grants is no confirmation. */
+static void on_looked(void *ctx, const struct error *why)
+{
+    struct membership *m = ctx;
+    if (why != NULL)
+        step(m, SESSION_LEFT_BEHIND, why);
+    else
+        membership_refresh(m);
+}
+
 static void close_all(struct membership *m)
 {
     lines_close(m->lines);
@@ -333,22 +343,6 @@ static void on_schema(void *ctx, int version, const char *digest, const struct e
         step(m, SESSION_SCHEMA_UNKNOWN, &why);
 }
 
-/* A primary that was left behind by a fail-over still takes writes: its lower timeline shows it.
- * libpq takes the first writable host, so the next attempt may find the right one. */
-static bool is_left_behind(const struct membership *m, const struct store_joined *joined,
-                           struct error *why)
-{
-    if (strcmp(m->session.system_identifier, joined->system_identifier) != 0 ||
-        joined->timeline >= m->session.timeline)
-        return false;
-    error_set(why, "the database is on a timeline that was left behind");
-    error_detail(why, "timeline %d; this node has been on timeline %d of the same cluster",
-                 joined->timeline, m->session.timeline);
-    error_hint(why, "An old primary still runs after a fail-over: stop it, and list the hosts of "
-                    "HOLDFAST_DATABASE with the new primary first.");
-    return true;
-}
-
 static void on_joined(void *ctx, const struct store_joined *joined, const struct error *err)
 {
     struct membership *m = ctx;
@@ -359,7 +353,7 @@ static void on_joined(void *ctx, const struct store_joined *joined, const struct
         return;
     }
     struct error why;
-    if (is_left_behind(m, joined, &why)) {
+    if (!lines_joined(m->lines, &joined->place, &why)) {
         step(m, SESSION_REFUSED, &why);
         return;
     }
@@ -388,7 +382,7 @@ static void begin(struct membership *m)
     m->config_version = m->assignment_version = m->binding_version = -1;
     m->watch_at_us = 0;
     log_info(m->log, "joined the cluster", F_NUMBER("session", m->session.session_id),
-             F_NUMBER("timeline", m->session.timeline),
+             F_NUMBER("timeline", m->session.place.timeline),
              F_TEXT("incarnation", m->session.incarnation));
     store_listen(lines_get(m->lines, LINE_WORK), NULL, m);
     m->handlers.live(m->handlers.ctx);
@@ -483,12 +477,13 @@ struct membership *membership_open(struct event_base *base, struct evdns_base *d
     struct lines_config lines = {.base = base,
                                  .dns = dns,
                                  .log = log,
+                                 .random = random,
                                  .database = config->database,
                                  .node = config->node,
                                  .ttl_ms = config->ttl_ms};
-    m->lines = lines_create(
-        &lines,
-        (struct lines_handlers){.ctx = m, .up = on_up, .lost = on_lost, .notified = on_notified});
+    struct lines_handlers line_handlers = {
+        .ctx = m, .up = on_up, .lost = on_lost, .notified = on_notified, .looked = on_looked};
+    m->lines = lines_create(&lines, line_handlers);
     lease_init(&m->lease, config->ttl_ms * MS_US);
     return m;
 }
@@ -519,6 +514,7 @@ void membership_tick(struct membership *m, int64_t now_us)
         ping(m, now_us);
     if (m->state != SESSION_LIVE)
         return;
+    lines_tick(m->lines, now_us);
     if (now_us >= m->poll_at_us)
         poll_now(m);
     if (!m->watching && now_us >= m->watch_at_us)
@@ -581,6 +577,11 @@ void membership_saw_token(struct membership *m, int64_t token)
 int64_t membership_asked_us(const struct membership *m)
 {
     return m->asked_us;
+}
+
+bool membership_looked_since(struct membership *m, int64_t since_us)
+{
+    return lines_looked_since(m->lines, since_us);
 }
 
 void membership_ended(struct membership *m)

@@ -69,6 +69,10 @@ void membership_saw_token(struct membership *m, int64_t token);
 void membership_refresh(struct membership *m);
 /* When the answer that is being handled was asked for: what happened later is not in it. */
 int64_t membership_asked_us(const struct membership *m);
+/* Were the other hosts of the connection string looked at since then (always, when there are none)?
+ * If not, they soon are: when one is on a newer timeline, the session is given up and joined there,
+ * else the assignment is asked for anew. */
+bool membership_looked_since(struct membership *m, int64_t since_us);
 /* A call came back with "session ended". */
 void membership_ended(struct membership *m);
 /* Sends a ping now; `confirmed` follows, or `doubt`. */

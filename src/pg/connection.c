@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "pg/host_list.h"
 #include "pg/resolve.h"
 
 #include <event2/event.h>
@@ -24,6 +25,8 @@ struct pg_connection {
     struct pg_handlers handlers;
     struct log *log;
     char *conninfo, *application_name, *options;
+    struct pg_host host; /* NULLs: as conninfo says */
+    bool any_server;
     struct pg_resolve *resolve;
     PGconn *conn;
     struct event *io, *deadline;
@@ -109,6 +112,9 @@ static void free_all(struct pg_connection *pg)
     free(pg->conninfo);
     free(pg->application_name);
     free(pg->options);
+    free(pg->host.host);
+    free(pg->host.hostaddr);
+    free(pg->host.port);
     free(pg);
 }
 
@@ -365,6 +371,10 @@ static void start(struct pg_connection *pg, const char *hostaddr)
     const char *user_timeout = given(options, "tcp_user_timeout");
     const char *gss = given(options, "gssencmode");
     bool attrs_given = attrs != NULL && strcmp(attrs, "any") != 0;
+    if (pg->any_server)
+        attrs = "any";
+    else if (!attrs_given)
+        attrs = "read-write";
     /* A node's statements are small and its peers must notice a dead network soon: keepalives
      * when idle, a user timeout when something is unacknowledged. GSS negotiation would block. */
     const char *keywords[] = {"dbname",
@@ -376,18 +386,22 @@ static void start(struct pg_connection *pg, const char *hostaddr)
                               "keepalives_count",
                               "tcp_user_timeout",
                               "gssencmode",
-                              hostaddr ? "hostaddr" : NULL,
+                              "host", /* libpq takes no notice of what is NULL */
+                              "port",
+                              "hostaddr",
                               NULL};
     const char *values[] = {pg->conninfo,
                             pg->application_name,
                             all,
-                            attrs_given ? attrs : "read-write",
+                            attrs,
                             "2",
                             "1",
                             "3",
                             user_timeout && strcmp(user_timeout, "0") != 0 ? user_timeout : "5000",
                             gss && strcmp(gss, "prefer") != 0 ? gss : "disable",
-                            hostaddr,
+                            pg->host.host,
+                            pg->host.port,
+                            hostaddr ? hostaddr : pg->host.hostaddr,
                             NULL};
     pg->conn = PQconnectStartParams(keywords, values, 1);
     free(all);
@@ -418,7 +432,8 @@ static void on_start(evutil_socket_t fd, short what, void *ctx)
     event_free(pg->io);
     pg->io = NULL;
     pg->in_callback = true;
-    struct pg_resolve *resolve = pg_resolve_start(pg->dns, pg->conninfo, on_resolved, pg);
+    struct pg_resolve *resolve =
+        pg_resolve_start(pg->dns, pg->conninfo, &pg->host, on_resolved, pg);
     if (!pg->closing && !pg->dead)
         pg->resolve = resolve;
     pg->in_callback = false;
@@ -430,6 +445,11 @@ static void after(struct event *event, int64_t us)
 {
     struct timeval t = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
     event_add(event, &t);
+}
+
+static char *copy(const char *text)
+{
+    return text != NULL ? xstrdup(text) : NULL;
 }
 
 struct pg_connection *pg_open(struct event_base *base, struct evdns_base *dns,
@@ -444,8 +464,13 @@ struct pg_connection *pg_open(struct event_base *base, struct evdns_base *dns,
         .log = log,
         .conninfo = xstrdup(settings->conninfo),
         .application_name = xstrdup(settings->application_name),
-        .options = settings->options ? xstrdup(settings->options) : NULL,
+        .options = copy(settings->options),
+        .any_server = settings->any_server,
     };
+    if (settings->host != NULL)
+        pg->host = (struct pg_host){.host = copy(settings->host->host),
+                                    .hostaddr = copy(settings->host->hostaddr),
+                                    .port = copy(settings->host->port)};
     pg->deadline = event_new(base, -1, 0, on_deadline, pg);
     after(pg->deadline, settings->connect_timeout_us);
     /* Callbacks come from the loop only, so even a failure that is known at once waits for it. */

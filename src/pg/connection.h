@@ -8,6 +8,7 @@
 
 struct event_base;
 struct evdns_base;
+struct pg_host;
 
 /* One PostgreSQL connection on the loop. Nothing here blocks: names are resolved by evdns and
  * handed to libpq as hostaddr beside host (which TLS still verifies). Requests are queued and
@@ -31,7 +32,9 @@ struct pg_settings {
     const char *conninfo;         /* everything libpq understands, several hosts too */
     const char *application_name; /* shown in pg_stat_activity */
     const char *options;          /* start-up options, added to those of conninfo; or NULL */
-    int64_t connect_timeout_us;   /* over all hosts together */
+    const struct pg_host *host;   /* the one to connect to; NULL: as conninfo says */
+    bool any_server;              /* also one that is read only, whatever conninfo says */
+    int64_t connect_timeout_us;
 };
 
 /* Starts to connect; `up` or `lost` follows from the loop. Copies the settings. Never NULL. */

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "pg/host_list.h"
 
 #include <arpa/inet.h>
 #include <event2/dns.h>
@@ -123,7 +124,7 @@ static void split_hosts(struct pg_resolve *r, const char *hosts)
 }
 
 struct pg_resolve *pg_resolve_start(struct evdns_base *dns, const char *conninfo,
-                                    pg_resolved_fn done, void *ctx)
+                                    const struct pg_host *only, pg_resolved_fn done, void *ctx)
 {
     PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
     if (options == NULL) {
@@ -144,6 +145,10 @@ struct pg_resolve *pg_resolve_start(struct evdns_base *dns, const char *conninfo
             hosts = o->val;
         else if (strcmp(o->keyword, "hostaddr") == 0)
             given = o->val;
+    }
+    if (only != NULL && (only->host != NULL || only->hostaddr != NULL)) {
+        hosts = only->host;
+        given = only->hostaddr;
     }
     if (hosts == NULL || hosts[0] == '\0' || (given != NULL && given[0] != '\0')) {
         PQconninfoFree(options);

@@ -109,9 +109,9 @@ static void answer_joined(void *ctx, const PGresult *result, const struct error 
         return;
     }
     struct store_joined joined = {.session_id = (int)row_number(result, 0, 0),
-                                  .timeline = (int)row_number(result, 0, 3)};
+                                  .place.timeline = (int)row_number(result, 0, 3)};
     (void)snprintf(joined.session_key, sizeof joined.session_key, "%s", PQgetvalue(result, 0, 1));
-    (void)snprintf(joined.system_identifier, sizeof joined.system_identifier, "%s",
+    (void)snprintf(joined.place.system_identifier, sizeof joined.place.system_identifier, "%s",
                    PQgetvalue(result, 0, 2));
     (void)snprintf(joined.incarnation, sizeof joined.incarnation, "%s", PQgetvalue(result, 0, 4));
     call.fn.joined(call.ctx, &joined, NULL);

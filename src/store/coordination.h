@@ -1,5 +1,6 @@
 #pragma once
 #include "base/error.h"
+#include "core/primary.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,8 +29,7 @@ struct store_join {
 struct store_joined {
     int session_id;
     char session_key[SESSION_KEY_TEXT];
-    char system_identifier[24];
-    int timeline;
+    struct primary_place place;
     char incarnation[SESSION_KEY_TEXT];
 };
 

@@ -76,7 +76,7 @@ static void nothing_is_shown_of_what_libpq_cannot_read(void **state)
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
         struct error err = {0};
         expect(forms[i], "(not a valid connection string)");
-        assert_null(pg_resolve_start(NULL, forms[i], on_resolved, &err));
+        assert_null(pg_resolve_start(NULL, forms[i], NULL, on_resolved, &err));
         assert_non_null(strstr(err.message, "not valid"));
         assert_non_null(strstr(err.hint, "%XX"));
         assert_null(strstr(err.detail, "hunter2"));
