@@ -5,7 +5,7 @@ import re
 
 import psycopg2
 
-from harness import http, lab
+from harness import audit, http, lab
 from harness.node import Node
 from harness.postgres import Postgres, rows
 from harness.waiting import wait_until
@@ -23,14 +23,17 @@ class Cluster:
     """Started by start(); ended with this process (see harness.process)."""
 
     def __init__(self, run, *, nodes=3, partitions=8, devices=200, properties=8, postgres=None,
-                 database="holdfast", node_arguments=(), stay=False, form="plain", policies=None):
-        """`form` is how the nodes reach the hub (lab.Hub), `policies` more arguments of set_hub."""
+                 database="holdfast", node_arguments=(), stay=False, form="plain", policies=None,
+                 audited=False):
+        """`form` is how the nodes reach the hub (lab.Hub), `policies` more arguments of set_hub;
+        `audited` notes every checkpoint that the database accepts (harness.audit)."""
         self.run = run
         self.node_arguments = list(node_arguments)
         self.devices = devices
         self.properties = properties
         self.database = database
         self.stay = stay
+        self.audited = audited
         self.own_postgres = postgres is None
         self.postgres = postgres or Postgres(run, stay=stay)
         self.hub = lab.Hub(run, partitions, stay=stay, form=form)
@@ -65,6 +68,8 @@ class Cluster:
         self.run.note_children()
         self.postgres.create_database(self.database)
         self.postgres.migrate(self.database)
+        if self.audited:
+            audit.install(self)
         if things is None:
             self.thingworx.make_things(count=self.devices, properties=self.properties)
         else:
@@ -83,9 +88,10 @@ class Cluster:
                    + "".join(f", {name} => %s" for name in policies) + ")",
                    (HUB, *policies.values()), user="admin")
 
-    def add_node(self, name, wait=True, arguments=()):
-        node = Node(self.run, name, self.postgres.dsn("node", self.database),
-                    [*self.node_arguments, *arguments], stay=self.stay)
+    def add_node(self, name, wait=True, arguments=(), database_port=None, **place):
+        """`database_port` is where a proxy listens; `place` as in Node."""
+        node = Node(self.run, name, self.postgres.dsn("node", self.database, port=database_port),
+                    [*self.node_arguments, *arguments], stay=self.stay, **place)
         self.nodes[name] = node
         return node.start(wait)
 

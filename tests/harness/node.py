@@ -12,14 +12,23 @@ _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Node:
-    """A node by its name; start() may be called again after it ended."""
+    """A node by its name; start() may be called again after it ended.
 
-    def __init__(self, run, name, dsn, arguments=(), stay=False):
+    `network` is a netns.Namespace to live in, `environment` what it finds there besides ours,
+    `secrets` a folder instead of the one that all share.
+    """
+
+    def __init__(self, run, name, dsn, arguments=(), stay=False, *, network=None,
+                 environment=None, secrets=None):
         self.run = run
         self.name = name
         self.dsn = dsn
         self.arguments = list(arguments)
         self.stay = stay
+        self.network = network
+        self.environment = environment or {}
+        self.secrets = secrets or run.path / "secrets"
+        self.address = network.theirs if network else "127.0.0.1"
         self.child = None
         self.port = None
         self._log_from = 0
@@ -34,11 +43,12 @@ class Node:
         # The connection string goes by the environment: argv is for everybody to read.
         self.child = Child(
             self.name,
-            [place.program("holdfast"), "node", "--name", self.name,
-             "--secrets", self.run.path / "secrets", "--http-port", "0", *self.arguments],
+            [*(self.network.prefix if self.network else ()), place.program("holdfast"), "node",
+             "--name", self.name, "--secrets", self.secrets,
+             "--http-address", self.address, "--http-port", "0", *self.arguments],
             self.log, stay=self.stay,
             env={**os.environ, "HOLDFAST_DATABASE": self.dsn,
-                 "HOLDFAST_SQL_DIR": str(place.ROOT)})
+                 "HOLDFAST_SQL_DIR": str(place.ROOT), **self.environment})
         self.run.note_children()
         if wait:
             self.wait_ready()
@@ -65,12 +75,12 @@ class Node:
     def ready(self):
         self.child.require_alive()
         try:
-            return http.fetch(f"http://127.0.0.1:{self.port}/readyz", timeout=5)[0] == 200
+            return http.fetch(f"http://{self.address}:{self.port}/readyz", timeout=5)[0] == 200
         except OSError:
             return False
 
     def metrics(self):
-        return http.metrics(f"http://127.0.0.1:{self.port}/metrics")
+        return http.metrics(f"http://{self.address}:{self.port}/metrics")
 
     def metric(self, name, default=0.0):
         """The sum of a metric over its labels."""

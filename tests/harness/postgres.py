@@ -40,9 +40,11 @@ class Postgres:
     of their own.
     """
 
-    def __init__(self, run, settings=None, stay=False, auth="scram-sha-256"):
+    def __init__(self, run, settings=None, stay=False, auth="scram-sha-256", environment=None):
+        """`environment` is what the server finds besides ours."""
         self.run = run
         self.stay = stay
+        self.environment = environment
         self.user = place.server_user()
         self.port = None
         self.child = None
@@ -118,7 +120,8 @@ class Postgres:
             self.child = Child("postgres", [place.postgres_program("postgres"), "-D", self.data],
                                self.run.log("postgres"), user=self.user, cwd=self.data,
                                stop_signal=signal.SIGINT, death_signal=signal.SIGQUIT,
-                               stay=self.stay)
+                               stay=self.stay,
+                               env={**os.environ, **(self.environment or {})})
             try:
                 wait_until(self._answers, 60,
                            lambda: f"PostgreSQL answers; {tail(self.run.log('postgres'))}")
@@ -150,8 +153,9 @@ class Postgres:
         self.stop()
         self.start()
 
-    def dsn(self, user, database="holdfast"):
-        parts = {"host": "127.0.0.1", "port": self.port, "dbname": database, "user": user,
+    def dsn(self, user, database="holdfast", port=None):
+        """`port` when something stands before the server."""
+        parts = {"host": "127.0.0.1", "port": port or self.port, "dbname": database, "user": user,
                  "passfile": self.passfile}
         return " ".join(f"{name}={quoted(value)}" for name, value in parts.items())
 

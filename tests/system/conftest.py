@@ -35,9 +35,10 @@ def make_cluster(request, run, postgres):
     """make_cluster(nodes=3, ...) starts a cluster in a database of its own."""
     made = []
 
-    def make(things=None, started=True, **options):
+    def make(things=None, started=True, own_postgres=None, **options):
         name = f"{request.node.name.translate(str.maketrans('[]-', '___'))}_{len(made)}"
-        cluster = Cluster(run.part(name), postgres=postgres, database=name, **options)
+        cluster = Cluster(run.part(name), postgres=own_postgres or postgres, database=name,
+                          audited=True, **options)
         made.append(cluster)
         if started:
             cluster.start(things)

@@ -1,6 +1,6 @@
 """What every scenario ends with: nothing lost, order kept, duplicates within the promise."""
 
-from harness import http
+from harness import audit, http
 
 # While one node dies, what it had delivered since its last saved checkpoint comes again: saved
 # every 250 ms or so, plus what was on the wire. The sanitizers slow everything down, so a second.
@@ -8,7 +8,9 @@ UNSAVED_SECONDS = 1.0
 
 
 def settle(cluster, *, duplicates, dead_letters=0, timeout=90):
-    """Stops the generator, waits until all is delivered, and compares. Gives the counts."""
+    """Stops the generator, waits until all is delivered, and compares: what ThingWorx accepted
+    with what the hub sent, and what the database accepted with who was granted what. Gives the
+    counts."""
     emitted = cluster.hub.stop_generator()
     cluster.wait_delivered(timeout)
     found = cluster.check()
@@ -21,6 +23,8 @@ def settle(cluster, *, duplicates, dead_letters=0, timeout=90):
     assert found["foreign"] == 0
     assert found["duplicates"] <= duplicates, found["duplicate_examples"]
     assert len(cluster.dead_letters()) == dead_letters
+    assert audit.writes(cluster) > 0
+    assert audit.stale_writes(cluster) == []
     return found
 
 

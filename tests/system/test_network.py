@@ -1,0 +1,59 @@
+"""Networks that swallow packets: between one node and what it talks to, in one direction or both.
+
+Each node under test lives in a network namespace of its own (harness.netns); without the rights for
+that these tests are skipped.
+"""
+
+import contextlib
+import time
+
+import pytest
+
+from harness import netns
+from harness.waiting import wait_until
+from proof import died_with, end, settle
+
+RATE = 400
+TTL = 2.0
+
+pytestmark = pytest.mark.skipif(netns.refused() is not None, reason=str(netns.refused()))
+
+
+@pytest.fixture
+def make_split(make_cluster):
+    """make_split() starts a cluster of which `far-1` lives in a network of its own; gives the
+    cluster and that network."""
+    with contextlib.ExitStack() as stack:
+        def make(nodes=2, **options):
+            cluster = make_cluster(nodes=nodes, partitions=6,
+                                   node_arguments=["--ttl-ms", int(TTL * 1000)], **options)
+            netns.admit(cluster.postgres)
+            network = stack.enter_context(contextlib.closing(netns.Namespace(
+                [cluster.postgres.port, cluster.hub.ports["amqp_port"],
+                 cluster.thingworx.ports["port"]])))
+            cluster.add_node("far-1", network=network)
+            stack.callback(cluster.stop)
+            cluster.wait_balanced()
+            cluster.hub.generate(rate=RATE)
+            wait_until(lambda: len(cluster.checkpoints()) == cluster.hub.partitions, 30,
+                       "every partition has a checkpoint")
+            return cluster, network
+
+        yield make
+
+
+@pytest.mark.parametrize("ways", ["both", "in", "out"])
+def test_cut_off_from_the_database(make_split, ways):
+    cluster, network = make_split()
+    orphans = cluster.partitions_of("far-1")
+    cut_at = time.time()
+    network.cut(netns.BOTH if ways == "both" else ways, cluster.postgres.port)
+    wait_until(lambda: len(cluster.owners()) == cluster.hub.partitions
+               and "far-1" not in cluster.owners().values(), 20,
+               "its partitions have other owners")
+    print(f"cut {ways}: others own its partitions after {time.time() - cut_at:.2f} s")
+    network.heal()
+    cluster.wait_balanced()
+    assert cluster.partitions_of("far-1")
+    settle(cluster, duplicates=died_with(RATE * (TTL + 1), len(orphans), cluster.hub.partitions))
+    end(cluster)
