@@ -315,4 +315,22 @@ DELIVERY = [
              ("unit", "test_lane")),
 ]
 
-MUTATIONS = [*CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY]
+CONDITIONS = "src/source/eventhubs/conditions.c"
+
+SOURCE = [
+    Mutation("lower-epoch-known-by-one-name", "a lower epoch is stolen, however it is refused",
+             CONDITIONS,
+             '    {"amqp:not-allowed", "epoch", SOURCE_END_STOLEN, HIGHER_EPOCH, OTHER_READER},\n',
+             "", ("system", "test_service_ways", "lower_epoch")),
+    Mutation("lost-position-known-by-one-name",
+             "a position outside the log is the policy's to decide, however it is refused",
+             CONDITIONS,
+             '    {"com.microsoft:argument-out-of-range", "offset", SOURCE_END_BAD_OFFSET, POSITION,'
+             ' DECIDE},\n', "", ("system", "test_service_ways", "bad_offset")),
+    Mutation("token-accepted-by-200-alone", "a put-token is accepted by any status from 200 to 299",
+             "src/source/eventhubs/tokens.c",
+             "    if (status < 200 || status > 299) {", "    if (status != 200) {",
+             ("system", "test_service_ways", "token_status")),
+]
+
+MUTATIONS = [*SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY]

@@ -9,10 +9,14 @@
 #define REPORT "If it does not end, note the detail and ask the provider of the hub."
 #define CHECK_ENDPOINT "Is the endpoint an Event Hubs-compatible one, and the port right?"
 
+#define HIGHER_EPOCH "A receiver with an equal or higher epoch has taken the partition."
+#define OTHER_READER                                                                               \
+    "Normal when a partition moves. If it repeats: does something else read this consumer group?"
+#define NO_PARTITION "There is no such partition."
+#define CHECK_GROUP "Check EntityPath in the connection string, and the consumer group."
+
 static const struct condition table[] = {
-    {"amqp:link:stolen", NULL, SOURCE_END_STOLEN,
-     "A receiver with an equal or higher epoch has taken the partition.",
-     "Normal when a partition moves. If it repeats: does something else read this consumer group?"},
+    {"amqp:link:stolen", NULL, SOURCE_END_STOLEN, HIGHER_EPOCH, OTHER_READER},
     {"amqp:link:detach-forced", NULL, SOURCE_END_LOST, "The service has ended the link.", ""},
     {"amqp:connection:forced", NULL, SOURCE_END_LOST, "The service has ended the connection.", ""},
     {"com.microsoft:server-busy", "50002", SOURCE_END_BUSY,
@@ -41,6 +45,12 @@ static const struct condition table[] = {
      "Use a consumer group that nobody else reads."},
     {"com.microsoft:argument-error", "offset", SOURCE_END_BAD_OFFSET, POSITION, DECIDE},
     {"com.microsoft:argument-error", "sequence number", SOURCE_END_BAD_OFFSET, POSITION, DECIDE},
+    {"com.microsoft:argument-error", "specified partition", SOURCE_END_NOT_FOUND, NO_PARTITION,
+     CHECK_GROUP},
+    {"com.microsoft:argument-out-of-range", "offset", SOURCE_END_BAD_OFFSET, POSITION, DECIDE},
+    {"com.microsoft:argument-out-of-range", "sequence number", SOURCE_END_BAD_OFFSET, POSITION,
+     DECIDE},
+    {"com.microsoft:argument-out-of-range", NULL, SOURCE_END_NOT_FOUND, NO_PARTITION, CHECK_GROUP},
     {"com.microsoft:georeplication:invalid-offset", NULL, SOURCE_END_BAD_OFFSET,
      "The position is not valid on this replica of the hub.", DECIDE},
     {"com.microsoft:argument-error", NULL, SOURCE_END_REFUSED,
@@ -53,12 +63,13 @@ static const struct condition table[] = {
      CHECK_KEY},
     {"com.microsoft:entity-disabled", NULL, SOURCE_END_REFUSED, "The hub is disabled.",
      "Enable the hub."},
+    {"amqp:not-allowed", "epoch", SOURCE_END_STOLEN, HIGHER_EPOCH, OTHER_READER},
+    {"amqp:resource-locked", NULL, SOURCE_END_STOLEN, HIGHER_EPOCH, OTHER_READER},
     {"amqp:not-allowed", NULL, SOURCE_END_REFUSED, "The service does not allow this.", REPORT},
     {"amqp:not-implemented", NULL, SOURCE_END_REFUSED, "The service cannot do this.",
      CHECK_ENDPOINT},
     {"amqp:not-found", NULL, SOURCE_END_NOT_FOUND,
-     "There is no such hub, consumer group or partition.",
-     "Check EntityPath in the connection string, and the consumer group."},
+     "There is no such hub, consumer group or partition.", CHECK_GROUP},
     {"amqp:link:redirect", NULL, SOURCE_END_REFUSED, "The service points to another endpoint.",
      "Use the string of the built-in endpoint, or the service string of the IoT hub."},
     {"", NULL, SOURCE_END_LOST, "A condition that this table does not know.", REPORT},

@@ -71,9 +71,11 @@ static char *audience_path(const struct policy *policy, struct slice audience,
     return lower;
 }
 
-static bool covers(const char *above, const char *path)
+static bool covers(const char *above, const char *path, bool exact)
 {
     size_t n = strlen(above);
+    if (exact)
+        return strcasecmp(above, path) == 0;
     return n == 0 || (strncasecmp(above, path, n) == 0 && (path[n] == '\0' || path[n] == '/'));
 }
 
@@ -140,7 +142,7 @@ static bool resource_covers(const struct policy *policy, struct slice resource,
     enum audience_kind kind;
     char *above = audience_path(policy, resource, &above_kind);
     char *path = audience_path(policy, audience, &kind);
-    bool ok = above_kind == kind && covers(above, path);
+    bool ok = above_kind == kind && covers(above, path, policy->exact);
     free(above);
     free(path);
     return ok;
@@ -210,12 +212,12 @@ void authority_grant(struct authority *authority, const struct policy *policy,
 }
 
 bool authority_allows(const struct authority *authority, enum audience_kind kind, const char *path,
-                      int64_t now_s)
+                      bool exact, int64_t now_s)
 {
     struct grant *grant;
     LL_FOREACH(authority->grants, grant)
     {
-        if (grant->kind == kind && grant->expires_s > now_s && covers(grant->path, path))
+        if (grant->kind == kind && grant->expires_s > now_s && covers(grant->path, path, exact))
             return true;
     }
     return false;

@@ -27,6 +27,7 @@ struct policy {
     const char *key; /* the HMAC key: for the event hub these characters, for the IoT Hub what they
                         decode to */
     const char *iothub; /* the IoT Hub's host name; NULL: there is none */
+    bool exact;         /* a token is good for its own resource only, not for what lies below it */
 };
 
 /* Checks a token for an audience. Without a key in the policy every token passes and never
@@ -38,8 +39,8 @@ bool authority_check(const struct policy *policy, struct slice token, struct sli
 void authority_grant(struct authority *authority, const struct policy *policy,
                      struct slice audience, int64_t expires_s);
 
-/* Whether a grant covers this path: the same, or one above it, and not expired. */
+/* Whether a grant covers this path: the same, or unless `exact` one above it, and not expired. */
 bool authority_allows(const struct authority *authority, enum audience_kind kind, const char *path,
-                      int64_t now_s);
+                      bool exact, int64_t now_s);
 
 void authority_free(struct authority *authority);

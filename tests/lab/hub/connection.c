@@ -267,7 +267,7 @@ void connection_accept(struct hub *hub, int fd, long port, SSL_CTX *tls)
         abort();
     pn_transport_t *transport = c->driver.transport;
     pn_transport_set_server(transport);
-    sasl_serve_anonymous(transport);
+    sasl_serve_anonymous(transport, settings_text(&hub->options.settings, SETTING_MECHANISMS));
     pn_transport_set_max_frame(transport, MAX_FRAME);
     pn_transport_set_channel_max(transport, CHANNEL_MAX);
     pn_transport_set_idle_timeout(transport, IDLE_TIMEOUT_MS);

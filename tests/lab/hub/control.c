@@ -136,6 +136,15 @@ static bool do_fault(struct control *c, struct json_object *body, struct json_ob
     return faults_begin(c->hub, body, err);
 }
 
+static bool do_settings(struct control *c, struct json_object *body, struct json_object *out,
+                        struct error *err)
+{
+    if (!settings_apply(&c->hub->options.settings, body, err))
+        return false;
+    settings_show(&c->hub->options.settings, out);
+    return true;
+}
+
 static bool renew(struct control *c, const char *name, bool keep, const char *condition,
                   struct error *err)
 {
@@ -252,6 +261,7 @@ static void on_request(struct evhttp_request *request, void *arg)
         {"/stop", EVHTTP_REQ_POST, do_stop},         {"/send", EVHTTP_REQ_POST, do_send},
         {"/fault", EVHTTP_REQ_POST, do_fault},       {"/rename", EVHTTP_REQ_POST, do_rename},
         {"/recreate", EVHTTP_REQ_POST, do_recreate}, {"/state", EVHTTP_REQ_GET, do_state},
+        {"/settings", EVHTTP_REQ_POST, do_settings}, {"/settings", EVHTTP_REQ_GET, do_settings},
     };
     struct control *c = arg;
     const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));

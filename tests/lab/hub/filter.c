@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SELECTOR "apache.org:selector-filter:string"
 
@@ -89,6 +90,13 @@ static int64_t last_offset(const struct partition_log *log)
     return any ? last.offset : -1;
 }
 
+/* An offset may have been shown with a prefix. */
+static const char *skip_prefix(const struct selector *selector, bool offset)
+{
+    bool prefixed = offset && strncmp(selector->value, "1:", 2) == 0;
+    return selector->value + (prefixed ? 2 : 0);
+}
+
 static bool position_of(const struct selector *selector, const struct partition_log *log,
                         int64_t *position, char *text, size_t text_size)
 {
@@ -98,8 +106,8 @@ static bool position_of(const struct selector *selector, const struct partition_
         *position = partition_log_next(log);
         return true;
     }
-    bool ok = parse_number(selector->value, &number);
     bool offset = selector->by == BY_OFFSET;
+    bool ok = parse_number(skip_prefix(selector, offset), &number);
     int64_t last = offset ? last_offset(log) : partition_log_next(log) - 1;
     if (!ok || (selector->by != BY_TIME && number > last)) {
         (void)snprintf(text, text_size,

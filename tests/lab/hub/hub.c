@@ -220,7 +220,7 @@ void hub_close(struct hub *hub)
     free(hub);
 }
 
-static struct stamp next_stamp(const struct partition_log *log)
+static struct stamp next_stamp(const struct hub *hub, const struct partition_log *log)
 {
     int64_t now_ms = wall_ms();
     int64_t last_ms = partition_log_last_ms(log);
@@ -228,6 +228,7 @@ static struct stamp next_stamp(const struct partition_log *log)
         .sequence = partition_log_next(log),
         .offset = partition_log_next_offset(log),
         .enqueued_ms = now_ms > last_ms ? now_ms : last_ms,
+        .prefixed = settings_differs(&hub->options.settings, SETTING_OFFSETS),
     };
 }
 
@@ -236,7 +237,7 @@ void hub_append_telemetry(struct hub *hub, int partition, const struct telemetry
     if (partition < 0)
         partition = devices_partition(telemetry->device, hub->options.partitions);
     struct partition_log *log = hub->partitions[partition].log;
-    struct stamp stamp = next_stamp(log);
+    struct stamp stamp = next_stamp(hub, log);
     struct event_parts parts;
     buffer_clear(&hub->scratch);
     message_put_telemetry(&hub->scratch, &stamp, telemetry, &parts);
@@ -247,7 +248,7 @@ void hub_append_telemetry(struct hub *hub, int partition, const struct telemetry
 bool hub_append_sent(struct hub *hub, int partition, const struct message *message)
 {
     struct partition_log *log = hub->partitions[partition].log;
-    struct stamp stamp = next_stamp(log);
+    struct stamp stamp = next_stamp(hub, log);
     struct event_parts parts;
     buffer_clear(&hub->scratch);
     message_put_sent(&hub->scratch, &stamp, message, &parts);

@@ -6,6 +6,7 @@
 #include "hub/faults.h"
 #include "hub/message.h"
 #include "hub/partition_log.h"
+#include "hub/settings.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct hub_options {
     const char *iothub;   /* host name of the IoT Hub that sends its readers here; NULL: none */
     const char *redirect_host; /* the host that it sends them to */
     int64_t retain;            /* events per partition; 0: all */
+    struct settings settings;
 };
 
 struct partition {

@@ -35,6 +35,8 @@ static const char help[] =
     "  --iothub HOST     be the IoT Hub of that name too, which redirects its readers\n"
     "  --redirect-host HOST  to this host (localhost)\n"
     "  --retain EVENTS   forget the oldest events of a partition beyond this number\n"
+    "  --set NAME=VALUE  behave so where the service may do either (may be repeated)\n"
+    "  --settings        list the names and their values, and end\n"
     "  --exit-with-parent\n"
     "  --verbose         log every attach and refusal\n";
 
@@ -137,6 +139,12 @@ static bool set_option(struct arguments *a, int option, const char *value)
     case 'r':
         a->hub.retain = parse_long(value, 1, LONG_MAX, &number) ? number : 0;
         return a->hub.retain > 0;
+    case 's': {
+        struct error err = {0};
+        if (!settings_parse(&a->hub.settings, value, &err))
+            fprintf(stderr, "holdfast-lab hub: %s\n", err.message);
+        return err.message[0] == '\0';
+    }
     case 'e':
         return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
     case 'v':
@@ -164,6 +172,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
         {"iothub", required_argument, NULL, 'i'},
         {"redirect-host", required_argument, NULL, 'R'},
         {"retain", required_argument, NULL, 'r'},
+        {"set", required_argument, NULL, 's'},
+        {"settings", no_argument, NULL, 'S'},
         {"exit-with-parent", no_argument, NULL, 'e'},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, '?'},
@@ -178,6 +188,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == '?' && optopt == 0 && strcmp(argv[optind - 1], "--help") == 0) {
             fputs(help, stdout);
+            return 0;
+        }
+        if (option == 'S') {
+            settings_list(stdout);
             return 0;
         }
         if (!set_option(a, option, optarg)) {

@@ -41,8 +41,9 @@ bool links_allowed(const struct connection *c, const char *path)
     if (c->hub->options.key == NULL)
         return true;
     char *whole = xasprintf("%s%s%s", c->hub->options.name, *path ? "/" : "", path);
+    bool exact = settings_differs(&c->hub->options.settings, SETTING_TOKEN_SCOPE);
     bool allowed =
-        authority_allows(&c->access, AUDIENCE_EVENT_HUB, whole, clock_wall_us() / SECOND_US);
+        authority_allows(&c->access, AUDIENCE_EVENT_HUB, whole, exact, clock_wall_us() / SECOND_US);
     free(whole);
     return allowed;
 }
@@ -83,14 +84,34 @@ static void refuse_unknown(struct connection *c, pn_link_t *link, const char *ad
     links_refuse(link, "amqp:not-found", text);
 }
 
+/* The hub and the consumer group are there, the partition is not. */
+static void refuse_partition(struct connection *c, pn_link_t *link, const char *address)
+{
+    char text[256];
+    const struct settings *settings = &c->hub->options.settings;
+    if (!settings_differs(settings, SETTING_UNKNOWN_PARTITION)) {
+        refuse_unknown(c, link, address);
+        return;
+    }
+    (void)snprintf(text, sizeof text,
+                   "The specified partition is invalid for an EventHub partition sender or "
+                   "receiver. It should be between 0 and %d. TrackingId:%s_G0",
+                   c->hub->options.partitions - 1, c->hub->instance);
+    links_refuse(link, settings_text(settings, SETTING_UNKNOWN_PARTITION), text);
+}
+
 static void open_reader(struct connection *c, pn_link_t *link, const char *address)
 {
     const char *group = skip(path_in_hub(c->hub, address), "ConsumerGroups");
     size_t group_n = group ? strcspn(group, "/") : 0;
     const char *id = group ? skip(group + group_n + (group[group_n] == '/'), "Partitions") : NULL;
     struct partition *partition = id ? hub_partition(c->hub, slice_from(id)) : NULL;
-    if (partition == NULL || group_n == 0 || group_n > 50) {
+    if (id == NULL || group_n == 0 || group_n > 50) {
         refuse_unknown(c, link, address);
+        return;
+    }
+    if (partition == NULL) {
+        refuse_partition(c, link, address);
         return;
     }
     char *name = xstrndup(group, group_n);

@@ -16,27 +16,31 @@ enum {
 
 #define KEY(text) SLICE_LITERAL(text)
 
-/* An offset as the text that clients see. */
-static struct slice offset_text(int64_t offset, char *space)
+struct slice message_offset(int64_t offset, bool prefixed, char *space)
 {
-    char *p = space + 20;
+    char *p = space + OFFSET_TEXT - 1;
     char *end = p;
+    *p = '\0';
     uint64_t rest = (uint64_t)offset;
     do {
         *--p = (char)('0' + rest % 10);
         rest /= 10;
     } while (rest > 0);
+    if (prefixed) {
+        *--p = ':';
+        *--p = '1';
+    }
     return (struct slice){p, (size_t)(end - p)};
 }
 
 /* Three pairs: six items of the map. */
 static void put_stamp(struct buffer *out, const struct stamp *stamp)
 {
-    char space[20];
+    char space[OFFSET_TEXT];
     wire_put_symbol(out, KEY("x-opt-sequence-number"));
     wire_put_long(out, stamp->sequence);
     wire_put_symbol(out, KEY("x-opt-offset"));
-    wire_put_string(out, offset_text(stamp->offset, space));
+    wire_put_string(out, message_offset(stamp->offset, stamp->prefixed, space));
     wire_put_symbol(out, KEY("x-opt-enqueued-time"));
     wire_put_timestamp(out, stamp->enqueued_ms);
 }
@@ -245,13 +249,13 @@ void message_put_sent(struct buffer *out, const struct stamp *stamp, const struc
 
 void message_put_metrics(struct buffer *out, const struct stamp *last, int64_t now_ms)
 {
-    char space[20];
+    char space[OFFSET_TEXT];
     wire_put_descriptor(out, SECTION_DELIVERY_ANNOTATIONS);
     size_t map = wire_begin_map(out);
     wire_put_symbol(out, KEY("last_enqueued_sequence_number"));
     wire_put_long(out, last->sequence);
     wire_put_symbol(out, KEY("last_enqueued_offset"));
-    wire_put_string(out, offset_text(last->offset, space));
+    wire_put_string(out, message_offset(last->offset, last->prefixed, space));
     wire_put_symbol(out, KEY("last_enqueued_time_utc"));
     wire_put_timestamp(out, last->enqueued_ms);
     wire_put_symbol(out, KEY("runtime_info_retrieval_time_utc"));

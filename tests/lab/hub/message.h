@@ -10,6 +10,7 @@ struct stamp {
     int64_t sequence;
     int64_t offset;
     int64_t enqueued_ms;
+    bool prefixed; /* the offset is shown as no number; see settings.h */
 };
 
 /* An event as a device sends it to an IoT Hub. */
@@ -24,6 +25,10 @@ struct telemetry {
         annotations; /* encoded pairs that replace the hub's own, or add to them; n 0: none */
     uint32_t annotation_count; /* keys and values */
 };
+
+/* Writes an offset as clients see it, with a zero at its end. */
+enum { OFFSET_TEXT = 24 };
+struct slice message_offset(int64_t offset, bool prefixed, char *space);
 
 /* Appends the event as an AMQP message with the annotations of an IoT Hub, and says where its
  * parts lie. Overflow marks `out`. */

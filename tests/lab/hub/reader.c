@@ -145,7 +145,7 @@ static const char *refusal(const struct reader *r, struct buffer *text)
                           "connectivity, or ensure all old epoch receivers are closed or "
                           "disconnected.",
                           other->name, (long long)other->epoch, r->name, (long long)r->epoch);
-            return "amqp:link:stolen";
+            return settings_text(&r->connection->hub->options.settings, SETTING_LOWER_EPOCH);
         }
     }
     if (r->has_epoch || peers < GROUP_READERS)
@@ -174,9 +174,12 @@ static void open_link(struct reader *r)
 {
     (void)pn_terminus_copy(pn_link_source(r->link), pn_link_remote_source(r->link));
     (void)pn_terminus_copy(pn_link_target(r->link), pn_link_remote_target(r->link));
-    pn_link_set_snd_settle_mode(r->link, PN_SND_SETTLED);
+    const struct settings *settings = &r->connection->hub->options.settings;
+    r->unsettled = settings_differs(settings, SETTING_TRANSFERS);
+    pn_link_set_snd_settle_mode(r->link, r->unsettled ? PN_SND_UNSETTLED : PN_SND_SETTLED);
     pn_link_set_rcv_settle_mode(r->link, PN_RCV_FIRST);
-    pn_link_set_max_message_size(r->link, HUB_MESSAGE_MAX);
+    if (!settings_differs(settings, SETTING_MESSAGE_SIZE))
+        pn_link_set_max_message_size(r->link, HUB_MESSAGE_MAX);
     pn_link_set_context(r->link, r);
     pn_link_open(r->link);
     DL_APPEND(r->partition->readers, r);
@@ -209,7 +212,8 @@ void reader_attach(struct connection *c, pn_link_t *link, struct partition *part
                                 &r->position, why, sizeof why)) {
         buffer_append_text(&text, why);
         hub_put_tracking(c->hub, &text, partition, group);
-        links_refuse(link, "com.microsoft:argument-error", buffer_text(&text));
+        links_refuse(link, settings_text(&c->hub->options.settings, SETTING_BAD_OFFSET),
+                     buffer_text(&text));
     } else if ((condition = refusal(r, &text)) != NULL) {
         hub_put_tracking(c->hub, &text, partition, group);
         links_refuse(link, condition, buffer_text(&text));
@@ -230,7 +234,8 @@ static void send_metrics(struct reader *r)
     struct event last;
     if (!partition_log_at(r->partition->log, partition_log_next(r->partition->log) - 1, &last))
         return;
-    struct stamp stamp = {last.sequence, last.offset, last.enqueued_ms};
+    struct stamp stamp = {last.sequence, last.offset, last.enqueued_ms,
+                          settings_differs(&r->connection->hub->options.settings, SETTING_OFFSETS)};
     buffer_clear(out);
     message_put_metrics(out, &stamp, clock_wall_us() / MS_US);
     (void)pn_link_send(r->link, out->data, out->n);
@@ -244,7 +249,8 @@ static size_t send_event(struct reader *r, const struct event *event)
         send_metrics(r);
     (void)pn_link_send(r->link, event->message.p, event->message.n);
     (void)pn_link_advance(r->link);
-    pn_delivery_settle(delivery);
+    if (!r->unsettled)
+        pn_delivery_settle(delivery);
     r->partition->sent++;
     r->position++;
     return event->message.n;

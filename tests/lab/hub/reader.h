@@ -13,6 +13,7 @@ struct reader {
     char *name;
     bool has_epoch;
     int64_t epoch;
+    bool unsettled;   /* transfers wait for the client's disposition */
     bool metrics;     /* the client wants to know the partition's end with every event */
     int64_t position; /* the sequence to be sent next */
     uint32_t tag;

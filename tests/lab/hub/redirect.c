@@ -34,6 +34,15 @@ static void put_text(pn_data_t *map, const char *key, const char *value)
     pn_data_put_string(map, bytes_of(value));
 }
 
+static void put_port(pn_data_t *map, const struct settings *settings, long port)
+{
+    pn_data_put_symbol(map, bytes_of("port"));
+    if (settings_differs(settings, SETTING_REDIRECT))
+        pn_data_put_uint(map, (uint32_t)port);
+    else
+        pn_data_put_int(map, (int32_t)port);
+}
+
 static void put_endpoint(pn_data_t *map, const struct connection *c)
 {
     const struct hub_options *o = &c->hub->options;
@@ -45,8 +54,7 @@ static void put_endpoint(pn_data_t *map, const struct connection *c)
     pn_data_enter(map);
     put_text(map, "hostname", o->redirect_host);
     put_text(map, "network-host", o->redirect_host);
-    pn_data_put_symbol(map, bytes_of("port"));
-    pn_data_put_int(map, (int32_t)c->port);
+    put_port(map, &o->settings, c->port);
     put_text(map, "address", address);
     put_text(map, "com.microsoft:tracking-id", tracking);
     pn_data_exit(map);
@@ -57,7 +65,7 @@ static void put_endpoint(pn_data_t *map, const struct connection *c)
 void redirect_answer(struct connection *c, pn_link_t *link)
 {
     const struct hub_options *o = &c->hub->options;
-    if (o->key != NULL && !authority_allows(&c->access, AUDIENCE_IOTHUB, "messages/events",
+    if (o->key != NULL && !authority_allows(&c->access, AUDIENCE_IOTHUB, "messages/events", false,
                                             clock_wall_us() / SECOND_US)) {
         links_refuse(link, "amqp:unauthorized-access",
                      "Unauthorized access. 'ServiceConnect' permission is required to perform "

@@ -42,18 +42,19 @@ static bool is(struct slice s, const char *text)
     return slice_equal(s, slice_from(text));
 }
 
-static void put_status(pn_message_t *reply, int code, const char *description,
-                       const char *condition)
+static void put_status(const struct hub *hub, pn_message_t *reply, int code,
+                       const char *description, const char *condition)
 {
+    bool camel = settings_differs(&hub->options.settings, SETTING_REPLY);
     pn_data_t *map = pn_message_properties(reply);
     pn_data_put_map(map);
     pn_data_enter(map);
-    pn_data_put_string(map, bytes_of("status-code"));
+    pn_data_put_string(map, bytes_of(camel ? "statusCode" : "status-code"));
     pn_data_put_int(map, code);
-    pn_data_put_string(map, bytes_of("status-description"));
+    pn_data_put_string(map, bytes_of(camel ? "statusDescription" : "status-description"));
     pn_data_put_string(map, bytes_of(description));
     if (condition != NULL) {
-        pn_data_put_string(map, bytes_of("error-condition"));
+        pn_data_put_string(map, bytes_of(camel ? "errorCondition" : "error-condition"));
         pn_data_put_symbol(map, bytes_of(condition));
     }
     pn_data_exit(map);
@@ -61,7 +62,8 @@ static void put_status(pn_message_t *reply, int code, const char *description,
 
 static struct policy policy_of(const struct hub *hub)
 {
-    return (struct policy){hub->options.key_name, hub->options.key, hub->options.iothub};
+    return (struct policy){hub->options.key_name, hub->options.key, hub->options.iothub,
+                           settings_differs(&hub->options.settings, SETTING_TOKEN_SCOPE)};
 }
 
 /* The token in the body: a string in an amqp-value. */
@@ -83,16 +85,17 @@ void request_put_token(struct connection *c, pn_message_t *request, pn_message_t
     const char *why = "";
     int64_t expires_s = 0;
     if (clock_now_us() < c->hub->faults.token_till) {
-        put_status(reply, c->hub->faults.token_status, "The token is refused on demand.", NULL);
+        put_status(c->hub, reply, c->hub->faults.token_status, "The token is refused on demand.",
+                   NULL);
     } else if (!is(property(request, "operation"), "put-token")) {
-        put_status(reply, 400, "The operation is not supported.", "amqp:not-implemented");
+        put_status(c->hub, reply, 400, "The operation is not supported.", "amqp:not-implemented");
     } else if (!is(type, "servicebus.windows.net:sastoken") && !is(type, "jwt")) {
-        put_status(reply, 400,
+        put_status(c->hub, reply, 400,
                    "Property 'type' in the 'application-properties' section is either missing, "
                    "has an unsupported value or is not of the type 'string'.",
                    "com.microsoft:argument-error");
     } else if (audience.n == 0) {
-        put_status(reply, 400,
+        put_status(c->hub, reply, 400,
                    "Property 'name' in the 'application-properties' section is either missing "
                    "or is not of the type 'string'.",
                    "com.microsoft:argument-error");
@@ -100,10 +103,12 @@ void request_put_token(struct connection *c, pn_message_t *request, pn_message_t
                                 &expires_s, &why)) {
         log_debug(c->hub->log, "token refused", F_TEXT("reason", why),
                   F_SLICE("audience", audience));
-        put_status(reply, 401, why, "amqp:unauthorized-access");
+        put_status(c->hub, reply, 401, why, "amqp:unauthorized-access");
     } else {
         authority_grant(&c->access, &policy, audience, expires_s);
-        put_status(reply, 200, "OK", NULL);
+        put_status(c->hub, reply,
+                   atoi(settings_text(&c->hub->options.settings, SETTING_TOKEN_STATUS)), "OK",
+                   NULL);
     }
 }
 
@@ -114,7 +119,7 @@ static void put_key(pn_data_t *map, const char *key)
 
 static pn_data_t *begin_answer(pn_message_t *reply, const struct hub *hub, const char *type)
 {
-    put_status(reply, 200, "OK", NULL);
+    put_status(hub, reply, 200, "OK", NULL);
     pn_data_t *map = pn_message_body(reply);
     pn_data_put_map(map);
     pn_data_enter(map);
@@ -133,7 +138,10 @@ static void read_hub(const struct hub *hub, pn_message_t *reply)
     put_key(map, "partition_count");
     pn_data_put_int(map, hub->options.partitions);
     put_key(map, "partition_ids");
-    pn_data_put_array(map, false, PN_STRING);
+    if (settings_differs(&hub->options.settings, SETTING_PARTITION_IDS))
+        pn_data_put_list(map);
+    else
+        pn_data_put_array(map, false, PN_STRING);
     pn_data_enter(map);
     for (int i = 0; i < hub->options.partitions; i++)
         pn_data_put_string(map, bytes_of(hub->partitions[i].id));
@@ -151,8 +159,10 @@ static void read_partition(const struct hub *hub, const struct partition *partit
     int64_t last = partition_log_next(partition->log) - 1;
     struct event event;
     bool empty = !partition_log_at(partition->log, last, &event);
-    char offset[24];
-    (void)snprintf(offset, sizeof offset, "%lld", empty ? -1LL : (long long)event.offset);
+    char space[OFFSET_TEXT];
+    bool prefixed = settings_differs(&hub->options.settings, SETTING_OFFSETS);
+    struct slice offset =
+        empty ? SLICE_LITERAL("-1") : message_offset(event.offset, prefixed, space);
     put_key(map, "partition");
     pn_data_put_string(map, bytes_of(partition->id));
     put_key(map, "begin_sequence_number");
@@ -160,7 +170,7 @@ static void read_partition(const struct hub *hub, const struct partition *partit
     put_key(map, "last_enqueued_sequence_number");
     pn_data_put_long(map, last);
     put_key(map, "last_enqueued_offset");
-    pn_data_put_string(map, bytes_of(offset));
+    pn_data_put_string(map, pn_bytes(offset.n, offset.p));
     put_key(map, "last_enqueued_time_utc");
     pn_data_put_timestamp(map, empty ? 0 : event.enqueued_ms);
     put_key(map, "is_partition_empty");
@@ -177,7 +187,7 @@ static void put_not_found(pn_message_t *reply, const struct hub *hub, struct sli
                    "The messaging entity 'sb://localhost/%s%.*s' could not be found. "
                    "TrackingId:%s_B0",
                    within, (int)(name.n < 200 ? name.n : 200), name.p, hub->instance);
-    put_status(reply, 404, text, "amqp:not-found");
+    put_status(hub, reply, 404, text, "amqp:not-found");
 }
 
 static void answer_read(struct connection *c, pn_message_t *request, pn_message_t *reply)
@@ -196,9 +206,9 @@ static void answer_read(struct connection *c, pn_message_t *request, pn_message_
                                                     clock_wall_us() / SECOND_US, &expires_s, &why));
     free(audience);
     if (!allowed)
-        put_status(reply, 401, why, "amqp:unauthorized-access");
+        put_status(hub, reply, 401, why, "amqp:unauthorized-access");
     else if (!is(property(request, "operation"), "READ"))
-        put_status(reply, 400, "The operation is not supported.", "amqp:not-implemented");
+        put_status(hub, reply, 400, "The operation is not supported.", "amqp:not-implemented");
     else if (!slice_equal(property(request, "name"), resource))
         put_not_found(reply, hub, property(request, "name"), "");
     else if (is(type, "com.microsoft:eventhub"))
@@ -208,7 +218,7 @@ static void answer_read(struct connection *c, pn_message_t *request, pn_message_
     else if (is(type, "com.microsoft:partition"))
         put_not_found(reply, hub, property(request, "partition"), "partition ");
     else
-        put_status(reply, 400, "The type is not supported.", "amqp:not-implemented");
+        put_status(hub, reply, 400, "The type is not supported.", "amqp:not-implemented");
 }
 
 void request_read(struct connection *c, pn_message_t *request, pn_message_t *reply)
@@ -216,7 +226,7 @@ void request_read(struct connection *c, pn_message_t *request, pn_message_t *rep
     struct buffer text;
     buffer_init(&text, 1024);
     if (faults_busy(c->hub, &text))
-        put_status(reply, 503, buffer_text(&text), "com.microsoft:server-busy");
+        put_status(c->hub, reply, 503, buffer_text(&text), "com.microsoft:server-busy");
     else
         answer_read(c, request, reply);
     buffer_free(&text);

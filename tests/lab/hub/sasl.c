@@ -12,8 +12,7 @@ static void release(pn_transport_t *transport)
 
 static const char *list_mechanisms(pn_transport_t *transport)
 {
-    (void)transport;
-    return "ANONYMOUS";
+    return pnx_sasl_get_context(transport);
 }
 
 static bool init_server(pn_transport_t *transport)
@@ -36,7 +35,7 @@ static void nothing(pn_transport_t *transport)
 static void process_init(pn_transport_t *transport, const char *mechanism, const pn_bytes_t *recv)
 {
     (void)recv; /* a trace text, which means nothing */
-    if (strcmp(mechanism, "ANONYMOUS") == 0)
+    if (strcmp(mechanism, "ANONYMOUS") == 0 || strcmp(mechanism, "MSSBCBS") == 0)
         pnx_sasl_set_succeeded(transport, "anonymous", "anonymous");
     else
         pnx_sasl_set_failed(transport);
@@ -94,8 +93,8 @@ static const pnx_sasl_implementation anonymous = {
     .decode = no_coding,
 };
 
-void sasl_serve_anonymous(pn_transport_t *transport)
+void sasl_serve_anonymous(pn_transport_t *transport, const char *mechanisms)
 {
     (void)pn_sasl(transport);
-    pnx_sasl_set_implementation(transport, &anonymous, NULL);
+    pnx_sasl_set_implementation(transport, &anonymous, (void *)mechanisms);
 }

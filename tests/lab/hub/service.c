@@ -29,7 +29,6 @@ void service_release(struct service *s)
 
 void service_attach(struct connection *c, pn_link_t *link, enum link_kind kind)
 {
-    (void)c;
     struct service *s = xcalloc(1, sizeof *s);
     s->kind = kind;
     buffer_init(&s->incoming, REQUEST_CEILING);
@@ -38,7 +37,8 @@ void service_attach(struct connection *c, pn_link_t *link, enum link_kind kind)
     bool out = pn_link_is_sender(link);
     pn_link_set_snd_settle_mode(link, out ? PN_SND_SETTLED : pn_link_remote_snd_settle_mode(link));
     pn_link_set_rcv_settle_mode(link, PN_RCV_FIRST);
-    pn_link_set_max_message_size(link, UINT64_MAX);
+    if (!settings_differs(&c->hub->options.settings, SETTING_MESSAGE_SIZE))
+        pn_link_set_max_message_size(link, UINT64_MAX);
     pn_link_set_context(link, s);
     pn_link_open(link);
     if (!out)
