@@ -105,10 +105,9 @@ void request_put_token(struct connection *c, pn_message_t *request, pn_message_t
                   F_SLICE("audience", audience));
         put_status(c->hub, reply, 401, why, "amqp:unauthorized-access");
     } else {
+        bool accepted = settings_differs(&c->hub->options.settings, SETTING_TOKEN_STATUS);
         authority_grant(&c->access, &policy, audience, expires_s);
-        put_status(c->hub, reply,
-                   atoi(settings_text(&c->hub->options.settings, SETTING_TOKEN_STATUS)), "OK",
-                   NULL);
+        put_status(c->hub, reply, accepted ? 202 : 200, accepted ? "Accepted" : "OK", NULL);
     }
 }
 
