@@ -34,6 +34,7 @@ SELECT w.*, CASE WHEN w.token < w.highest THEN 'after a higher token had written
                  WHEN w.token IS DISTINCT FROM w.old_token THEN NULL  -- a take-over
                  WHEN w.generation <> w.old_generation THEN NULL
                  WHEN w.login <> 'node' THEN NULL  -- an administrator
+                 WHEN w.sequence IS NOT DISTINCT FROM w.old_sequence THEN NULL  -- adopted
                  WHEN w.owners IS NULL THEN 'under a token that was never granted'
                  WHEN w.pid <> ALL (w.owners) THEN 'by a backend that is not the owner''s'
                  WHEN w.sequence < w.old_sequence THEN 'behind what was saved' END AS why

@@ -97,9 +97,7 @@ class Cluster:
 
     def stop(self):
         """Ends what this cluster started; a PostgreSQL that others use stays."""
-        if self.watching:
-            self.watching.close()
-            self.watching = None
+        self.look_away()
         for node in self.nodes.values():
             if node.child and node.alive:
                 node.kill()
@@ -113,6 +111,12 @@ class Cluster:
 
     def query(self, text, arguments=None, user="postgres"):
         return self.postgres.query(text, arguments, user, self.database)
+
+    def look_away(self):
+        """Closes the connection of watch(): the next one may find another primary."""
+        if self.watching:
+            self.watching.close()
+        self.watching = None
 
     def watch(self, text, arguments=None):
         """query() on a connection that stays open, for what is asked often."""

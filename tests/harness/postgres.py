@@ -37,25 +37,27 @@ class Postgres:
     """One server. `settings` come after server/postgresql.conf and win.
 
     Logins need the password of the passfile, unless `auth` is "trust": for tests that make roles
-    of their own.
+    of their own. Several servers of one run need names of their own.
     """
 
-    def __init__(self, run, settings=None, stay=False, auth="scram-sha-256", environment=None):
+    def __init__(self, run, settings=None, stay=False, auth="scram-sha-256", environment=None,
+                 name="postgres"):
         """`environment` is what the server finds besides ours."""
         self.run = run
+        self.name = name
         self.stay = stay
         self.environment = environment
         self.user = place.server_user()
         self.port = None
         self.child = None
         self.settings = settings or {}
-        self.data = run.server_folder("postgres")
+        self.data = run.server_folder(name)
         self.sockets = self._socket_folder()
-        self.passfile = run.path / "secrets" / "pgpass"
+        self.passfile = run.path / "secrets" / ("pgpass" if name == "postgres" else name + ".pgpass")
         self._initdb(auth)
 
     def _socket_folder(self):
-        folder = self.run.server_folder("socket")
+        folder = self.run.server_folder("socket" if self.name == "postgres" else self.name + "-s")
         if len(str(folder)) > LONGEST_SOCKET_PATH:
             folder = tempfile.mkdtemp(prefix="holdfast-")
             if self.user:
@@ -117,14 +119,14 @@ class Postgres:
             self.port = self.port or free_port()
             self.configure()
             # The server's own clean-up on a lost parent is the immediate one.
-            self.child = Child("postgres", [place.postgres_program("postgres"), "-D", self.data],
-                               self.run.log("postgres"), user=self.user, cwd=self.data,
+            self.child = Child(self.name, [place.postgres_program("postgres"), "-D", self.data],
+                               self.run.log(self.name), user=self.user, cwd=self.data,
                                stop_signal=signal.SIGINT, death_signal=signal.SIGQUIT,
                                stay=self.stay,
                                env={**os.environ, **(self.environment or {})})
             try:
                 wait_until(self._answers, 60,
-                           lambda: f"PostgreSQL answers; {tail(self.run.log('postgres'))}")
+                           lambda: f"PostgreSQL answers; {tail(self.run.log(self.name))}")
                 return self
             except Died:
                 if attempt + 1 == attempts:
