@@ -19,6 +19,13 @@
 
 enum { WINDOW_BYTES = 1024 * 1024 };
 
+/* A node that is granted a log that its hub does not show looks again so often: seldom enough for
+ * many nodes, if the connection string of theirs is that of another hub. */
+#define LOOK_AGAIN_US (5 * SECOND_US)
+/* How often the leader looks: what it does not report nobody can read, and it may be the last to
+ * hear of a new log if it reads no partition of that hub. */
+#define LEADER_LOOKS_US (10 * SECOND_US)
+
 struct hub {
     struct hubs *all;
     char *name, *fleet, *secret, *consumer_group;
@@ -34,13 +41,16 @@ struct hub {
     char *endpoint, **partitions;
     size_t partition_count;
     int64_t created_ms, metadata_us;
-    char *log; /* endpoint@created_ms, as the database calls it */
+    int64_t look_again_us; /* not before */
+    char *log;             /* endpoint@created_ms, as the database calls it */
     struct hub *next, *prev;
 };
 
 struct hubs {
     struct node_parts *node;
     struct hub *list;
+    int64_t lead_us; /* since when this node leads, if it does */
+    int64_t look_at_us;
 };
 
 /* ---- the leader's report ------------------------------------------------------------------ */
@@ -59,7 +69,9 @@ static void report(struct hub *hub)
     struct node_parts *node = hub->all->node;
     struct pg_connection *work = membership_work(node->membership);
     int64_t token = 0;
-    if (hub->partition_count == 0 || work == NULL ||
+    /* Older metadata could be of a log that is gone: reported, it would begin a wrong generation.
+     */
+    if (hub->partition_count == 0 || hub->metadata_us < hub->all->lead_us || work == NULL ||
         !membership_leads(node->membership, clock_now_us(), &token))
         return;
     struct store_hub_report what = {.hub = hub->name,
@@ -68,6 +80,29 @@ static void report(struct hub *hub)
                                     .partitions = (const char *const *)hub->partitions,
                                     .partition_count = hub->partition_count};
     store_report_hub(work, membership_key(node->membership), token, &what, on_reported, hub->all);
+}
+
+static void refresh_all(struct hubs *all)
+{
+    struct hub *hub;
+    DL_FOREACH(all->list, hub)
+    {
+        hub_refresh(hub);
+    }
+    all->look_at_us = clock_now_us() + LEADER_LOOKS_US;
+}
+
+void hubs_lead(struct hubs *all)
+{
+    all->lead_us = clock_now_us();
+    refresh_all(all);
+}
+
+void hubs_tick(struct hubs *all, int64_t now_us)
+{
+    int64_t token = 0;
+    if (now_us >= all->look_at_us && membership_leads(all->node->membership, now_us, &token))
+        refresh_all(all);
 }
 
 void hubs_report(struct hubs *all)
@@ -101,7 +136,7 @@ static void on_metadata(void *ctx, const struct source_metadata *metadata)
     hub->endpoint = xstrndup(metadata->endpoint.p, metadata->endpoint.n);
     hub->created_ms = metadata->created_ms;
     hub->log = xasprintf("%s@%lld", hub->endpoint, (long long)hub->created_ms);
-    hub->metadata_us = clock_now_us();
+    hub->metadata_us = metadata->asked_us;
     hub->partition_count = metadata->partition_count;
     hub->partitions = xcalloc(metadata->partition_count, sizeof *hub->partitions);
     for (size_t i = 0; i < metadata->partition_count; i++)
@@ -366,10 +401,17 @@ bool hub_is_up(const struct hub *hub)
     return hub->up;
 }
 
-bool hub_has_log(const struct hub *hub, const char *log, int64_t since_us)
+bool hub_has_log(struct hub *hub, const char *log, int64_t since_us)
 {
-    return hub->metadata_us >= since_us && hub->log != NULL &&
-           (log == NULL || strcmp(log, hub->log) == 0);
+    int64_t now_us = clock_now_us();
+    if (hub->metadata_us >= since_us && hub->log != NULL &&
+        (log == NULL || strcmp(log, hub->log) == 0))
+        return true;
+    if (hub->up && now_us >= hub->look_again_us) {
+        hub->look_again_us = now_us + LOOK_AGAIN_US;
+        hub_refresh(hub);
+    }
+    return false;
 }
 
 void hub_refresh(struct hub *hub)

@@ -20,8 +20,13 @@ void hubs_free(struct hubs *h);
 void hubs_configure(struct hubs *h, const struct configuration *configuration);
 /* Reads the connection secrets anew: a hub whose secret was missing or has changed is opened. */
 void hubs_reload_secrets(struct hubs *h);
+/* This node leads from now on: it reports what the hubs say of themselves, and looks at them more
+ * often. What it heard before says nothing: a hub may have been made anew since. */
+void hubs_lead(struct hubs *h);
 /* Reports the partitions of all hubs, as the leader must. */
 void hubs_report(struct hubs *h);
+/* Looks at the hubs again when it is time to. */
+void hubs_tick(struct hubs *h, int64_t now_us);
 
 /* NULL when this node has no such hub. Valid until the next configure. */
 struct hub *hubs_find(struct hubs *h, const char *name);
@@ -30,8 +35,9 @@ const char *hub_fleet(const struct hub *hub);
 bool hub_is_up(const struct hub *hub);
 bool hub_fences(const struct hub *hub);
 /* Whether the hub's log, by metadata read since `since_us`, is the one called `log` (NULL: any).
- * If not, the leader's report begins a new generation, with new grants. */
-bool hub_has_log(const struct hub *hub, const char *log, int64_t since_us);
+ * If not, either the leader's report begins a new generation, with new grants; or this node, which
+ * perhaps has read nothing there, is the last to hear of it: so it looks again, now and then. */
+bool hub_has_log(struct hub *hub, const char *log, int64_t since_us);
 /* Reads the metadata again. */
 void hub_refresh(struct hub *hub);
 /* Opens a reader for the grant; the grant hears of it through grants.h. */

@@ -101,7 +101,7 @@ static void on_leader(void *ctx, bool leader, int64_t token)
     struct node *node = ctx;
     (void)token;
     if (leader)
-        hubs_report(node->parts.hubs);
+        hubs_lead(node->parts.hubs);
 }
 
 static void on_confirmed(void *ctx)
@@ -253,6 +253,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
     binder_tick(node->parts.binder, now);
     office_tick(node->parts.office, now);
     replays_tick(node->parts.replays, now);
+    hubs_tick(node->parts.hubs, now);
     grants_tick(node->parts.grants, now);
     look_after_autonomy(node, now);
     if (now >= node->secrets_at_us) {

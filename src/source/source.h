@@ -85,6 +85,7 @@ enum source_end {
 const char *source_end_name(enum source_end end);
 
 struct source_metadata {
+    int64_t asked_us;      /* when it was asked for, by clock_now_us: later changes are not in it */
     struct slice endpoint; /* host and path of the log: changes when the hub is renamed */
     int64_t created_ms;    /* changes when the hub is created anew */
     const struct slice *partitions;
@@ -160,8 +161,8 @@ void source_stop(struct source_reader *reader);
 /* Whether a reader with a higher token throws out one with a lower. */
 bool source_fences(const struct source *source);
 
-/* Reads the metadata again, soon: `metadata` follows, or `down`. For when the log may have been
- * made anew, which only its metadata tell. */
+/* Reads the metadata again: `metadata` follows, asked for not before this call, or `down`. For when
+ * the log may have been made anew, which only its metadata tell. */
 void source_refresh(struct source *source);
 
 /* What a source has done so far, for metrics. */

@@ -333,4 +333,37 @@ SOURCE = [
              ("system", "test_service_ways", "token_status")),
 ]
 
-MUTATIONS = [*SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY]
+HUBS = [
+    Mutation("old-endpoint-believed-at-once",
+             "an IoT hub that names the same endpoint once more is asked again before it is believed",
+             "src/source/eventhubs/whereabouts.c",
+             "    w->missing = w->same < EVENTHUBS_SAME_ANSWERS;\n", "    w->missing = false;\n",
+             ("unit", "test_whereabouts")),
+    Mutation("iot-hub-asked-in-a-loop", "an IoT hub is asked ever less often",
+             "src/source/eventhubs/whereabouts.c",
+             "        most_us = EVENTHUBS_ASK_SAME_BASE_US << w->same++;",
+             "        most_us = EVENTHUBS_ASK_SAME_BASE_US << (w->same++ * 0);",
+             ("unit", "test_whereabouts")),
+    Mutation("refusal-of-an-old-endpoint-is-final",
+             "tokens that an endpoint refuses are no fault while the endpoint may have moved",
+             "src/source/eventhubs/eventhubs.c",
+             "(end == SOURCE_END_REFUSED && whereabouts_missed(", "(false && whereabouts_missed(",
+             ("system", "test_source_azure", "refuses_our_tokens")),
+    Mutation("metadata-of-an-old-endpoint",
+             "metadata are read once the IoT hub has named the endpoint again",
+             "src/source/eventhubs/eventhubs.c",
+             "    if (hub->iot_hub.host != NULL)\n        ask_iot_hub(hub);\n    else\n"
+             "        read_metadata(hub);",
+             "    read_metadata(hub);\n    if (hub->iot_hub.host != NULL)\n        ask_iot_hub(hub);",
+             ("system", "test_source_azure", "endpoint_that_has_moved")),
+    Mutation("leader-reports-what-it-heard-before",
+             "a new leader reports no metadata that it asked for before it led",
+             "src/node/hubs.c", "hub->metadata_us < hub->all->lead_us", "false",
+             ("system", "test_hub_changes", "read_nothing and leader")),
+    Mutation("another-log-is-not-looked-for",
+             "a node that is granted a log that its hub does not show looks again",
+             "src/node/hubs.c", "now_us >= hub->look_again_us", "false",
+             ("system", "test_hub_changes", "read_nothing and bystander")),
+]
+
+MUTATIONS = [*SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS]

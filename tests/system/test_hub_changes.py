@@ -88,3 +88,39 @@ def test_an_offset_that_does_not_exist_goes_on_by_policy(make_cluster):
     feed(cluster, RATE)
     settle(cluster, duplicates=0)
     end(cluster)
+
+
+def move_to(cluster, node):
+    """The only partition is read by this node."""
+    if cluster.owners()["0"] != node:
+        cluster.query("SELECT holdfast.move_partition('demo', '0', %s)", (node,), user="admin")
+    wait_until(lambda: cluster.owners() == {"0": node} and all_reading(cluster), 30,
+               f"{node} reads the partition")
+
+
+@pytest.mark.parametrize("takes_over", ["leader", "bystander"])
+def test_a_new_log_is_found_by_who_read_nothing(make_cluster, takes_over):
+    """Its warm connection is told nothing of a hub that is made anew: it must look by itself, and
+    must not report the old log when it comes to lead."""
+    cluster = make_cluster(nodes=2 if takes_over == "leader" else 3, partitions=1)
+    leader = cluster.leader()
+    owner = leader
+    if takes_over == "bystander":
+        owner = next(name for name in cluster.nodes if name != leader)
+        cluster.query("SELECT holdfast.drain_node(%s)", (leader,), user="admin")
+    move_to(cluster, owner)
+    feed(cluster, RATE)
+    settle(cluster, duplicates=0)
+    cluster.hub.ask("/recreate", {})
+    wait_until(lambda: cluster.query("SELECT 1 FROM holdfast.partition WHERE generation = 2"), 60,
+               "the new log is known")
+    wait_until(lambda: all_reading(cluster), 60, "the new log is read")
+    feed(cluster, RATE)
+    settle(cluster, duplicates=0)
+    cluster.nodes[owner].kill()
+    wait_until(lambda: cluster.owners().get("0") not in (None, owner), 30, "another takes over")
+    wait_until(lambda: all_reading(cluster), 60, "it reads the new log")
+    feed(cluster, RATE)
+    settle(cluster, duplicates=died_with(RATE, 1, 1))
+    assert cluster.query("SELECT generation FROM holdfast.partition")[0].generation == 2
+    end(cluster)

@@ -14,6 +14,7 @@
 #include "source/eventhubs/reader.h"
 #include "source/eventhubs/tls.h"
 #include "source/eventhubs/tokens.h"
+#include "source/eventhubs/whereabouts.h"
 #include "source/eventhubs/wire.h"
 
 #include <proton/condition.h>
@@ -37,8 +38,7 @@ struct eventhubs {
     char *proxy_host;                  /* NULL: none */
     uint16_t proxy_port;
     struct discovery *discovery; /* while the IoT hub is asked; also now and then while up */
-    int64_t settled_until_us;    /* it has just said again that the endpoint is this one */
-    int64_t ask_at_us;           /* not before */
+    struct whereabouts whereabouts;
     struct reader_host host;
     char *name;
     char *group;
@@ -51,6 +51,7 @@ struct eventhubs {
     unsigned attempt; /* since it was last up */
     int64_t setup_until_us;
     int64_t metadata_at_us; /* when it is to be read again */
+    int64_t wanted_us;      /* metadata that was asked for before is too old */
     bool has_metadata;      /* read on this connection */
     struct wire *wire;
     struct wire_link control; /* hears of the session that follows */
@@ -123,6 +124,8 @@ static void forget_partitions(struct eventhubs *hub)
     hub->partition_count = 0;
 }
 
+static void look_again(struct eventhubs *hub, int64_t now_us);
+
 static void on_metadata(void *ctx, const struct source_metadata *metadata)
 {
     struct eventhubs *hub = ctx;
@@ -135,8 +138,11 @@ static void on_metadata(void *ctx, const struct source_metadata *metadata)
     }
     hub->has_metadata = true;
     hub->metadata_at_us = clock_now_us() + EVENTHUBS_METADATA_US;
+    bool old = metadata->asked_us < hub->wanted_us;
     hub->host.handlers.metadata(hub->host.ctx, metadata);
     check_up(hub);
+    if (old)
+        look_again(hub, clock_now_us());
 }
 
 static void on_failed(void *ctx, enum source_end end, const struct error *why)
@@ -200,8 +206,7 @@ static bool on_turn(void *ctx)
 {
     struct eventhubs *hub = ctx;
     bool more = reader_host_turn(&hub->host);
-    if (hub->host.may_have_moved)
-        check_endpoint(hub, clock_now_us());
+    check_endpoint(hub, clock_now_us());
     return more;
 }
 
@@ -241,8 +246,12 @@ static void on_closed(void *ctx, enum source_end end, const struct error *why)
     struct eventhubs *hub = ctx;
     /* The error lives in the wire. */
     struct error reason = *why;
-    /* An endpoint that does not exist any more is looked up anew. */
-    bool moved = end == SOURCE_END_NOT_FOUND && hub->iot_hub.host != NULL;
+    /* An endpoint that does not exist any more is looked up anew. It may also refuse our tokens,
+     * which name it: no fault of configuration, unless the IoT hub insists on that endpoint. */
+    bool moved =
+        hub->iot_hub.host != NULL &&
+        (end == SOURCE_END_NOT_FOUND ||
+         (end == SOURCE_END_REFUSED && whereabouts_missed(&hub->whereabouts, clock_now_us())));
     go_down(hub, moved ? SOURCE_END_LOST : end, &reason);
 }
 
@@ -288,6 +297,14 @@ static void drop_discovery(struct eventhubs *hub)
     hub->discovery = NULL;
 }
 
+static void read_metadata(struct eventhubs *hub)
+{
+    if (hub->state != STATE_UP)
+        return;
+    management_read(hub->management, clock_now_us());
+    wire_wake(hub->wire);
+}
+
 static void on_found(void *ctx, struct connection_string *found)
 {
     struct eventhubs *hub = ctx;
@@ -295,24 +312,24 @@ static void on_found(void *ctx, struct connection_string *found)
     bool same = same_endpoint(&hub->endpoint, &endpoint);
     *found = (struct connection_string){0};
     drop_discovery(hub);
-    if (!same)
+    if (same) {
+        whereabouts_same(&hub->whereabouts, clock_now_us(), hub->random);
+    } else {
+        whereabouts_arrived(&hub->whereabouts);
         log_info(hub->log, "the endpoint of the IoT hub is found", F_TEXT("hub", hub->name),
                  F_TEXT("host", endpoint.host), F_TEXT("event_hub", endpoint.hub));
+    }
     if (hub->wire == NULL) {
         connection_string_free(&hub->endpoint);
         hub->endpoint = endpoint;
-        hub->host.can_move = true;
-        hub->host.may_have_moved = false;
         connect_endpoint(hub);
         return;
     }
     connection_string_free(&endpoint);
-    if (same && hub->host.may_have_moved) {
-        hub->settled_until_us = clock_now_us() + EVENTHUBS_SETTLED_US;
-        hub->host.can_move = hub->host.may_have_moved = false;
-    }
-    if (same)
+    if (same) {
+        read_metadata(hub);
         return;
+    }
     struct error why;
     error_set(&why, "the endpoint of the IoT hub %s has changed", hub->iot_hub.host);
     error_detail(&why, "It was %s/%s.", hub->endpoint.host, hub->endpoint.hub);
@@ -325,12 +342,15 @@ static void on_not_found(void *ctx, enum source_end end, const struct error *why
     struct eventhubs *hub = ctx;
     struct error reason = *why;
     drop_discovery(hub);
-    hub->ask_at_us = clock_now_us() + EVENTHUBS_ASK_AGAIN_US;
-    if (hub->wire == NULL)
+    whereabouts_unanswered(&hub->whereabouts, clock_now_us());
+    if (hub->wire == NULL) {
         go_down(hub, end, &reason);
-    else /* perhaps what is known still works */
-        log_failure(hub->log, LOG_WARNING, "cannot look the endpoint up again", &reason,
-                    LOG_FIELDS(F_TEXT("hub", hub->name)));
+        return;
+    }
+    /* perhaps what is known still works */
+    log_failure(hub->log, LOG_WARNING, "cannot look the endpoint up again", &reason,
+                LOG_FIELDS(F_TEXT("hub", hub->name)));
+    read_metadata(hub);
 }
 
 static void ask_iot_hub(struct eventhubs *hub)
@@ -353,14 +373,24 @@ static void on_connect(evutil_socket_t fd, short what, void *ctx)
         connect_endpoint(hub);
 }
 
-/* A reader was told that its partition does not exist, or it is time to look. */
+/* Asks where the endpoint is by now, if a reader was told that its partition does not exist. */
 static void check_endpoint(struct eventhubs *hub, int64_t now_us)
 {
-    if (hub->iot_hub.host == NULL)
-        return;
-    hub->host.can_move = now_us >= hub->settled_until_us;
-    if (hub->host.may_have_moved && now_us >= hub->ask_at_us)
+    if (whereabouts_due(&hub->whereabouts, now_us))
         ask_iot_hub(hub);
+}
+
+/* The metadata again, but not those of an endpoint that the IoT hub does not name any more: it may
+ * go on answering. */
+static void look_again(struct eventhubs *hub, int64_t now_us)
+{
+    if (hub->state != STATE_UP)
+        return;
+    hub->metadata_at_us = now_us + EVENTHUBS_METADATA_US;
+    if (hub->iot_hub.host != NULL)
+        ask_iot_hub(hub);
+    else
+        read_metadata(hub);
 }
 
 static void check_setup(struct eventhubs *hub, int64_t now_us)
@@ -393,11 +423,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     tokens_tick(hub->tokens, now_us);
     if (hub->management != NULL) {
         management_tick(hub->management, now_us);
-        if (hub->state == STATE_UP && now_us >= hub->metadata_at_us) {
-            management_read(hub->management, now_us);
-            if (hub->iot_hub.host != NULL)
-                ask_iot_hub(hub);
-        }
+        if (now_us >= hub->metadata_at_us)
+            look_again(hub, now_us);
     }
     reader_host_tick(&hub->host, now_us);
     wire_wake(hub->wire);
@@ -468,7 +495,8 @@ static void hub_close(struct source *source)
 static void hub_refresh(struct source *source)
 {
     struct eventhubs *hub = (struct eventhubs *)source;
-    hub->metadata_at_us = 0;
+    hub->wanted_us = clock_now_us();
+    look_again(hub, hub->wanted_us);
 }
 
 static const struct source_kind kind = {
@@ -490,7 +518,7 @@ static bool check_config(const struct source_config *config, struct error *err)
     return true;
 }
 
-static struct reader_host host_of(const struct eventhubs *hub, const struct source_config *config,
+static struct reader_host host_of(struct eventhubs *hub, const struct source_config *config,
                                   struct source_handlers handlers, void *ctx)
 {
     size_t window = config->window_bytes ? config->window_bytes : EVENTHUBS_WINDOW_DEFAULT;
@@ -505,6 +533,7 @@ static struct reader_host host_of(const struct eventhubs *hub, const struct sour
                                 .group = hub->group,
                                 .node = hub->node,
                                 .window_bytes = window < least ? least : window,
+                                .whereabouts = hub->iot_hub.host ? &hub->whereabouts : NULL,
                                 .soon = hub->soon};
 }
 

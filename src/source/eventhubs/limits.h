@@ -41,9 +41,14 @@
 /* How often the metadata of the hub is read again. */
 #define EVENTHUBS_METADATA_US (300 * SECOND_US)
 
-/* An IoT hub that names the same endpoint again, though a reader was told that it does not exist,
- * is believed for so long; one that does not answer is asked again after the other time. */
-#define EVENTHUBS_SETTLED_US (60 * SECOND_US)
+/* An IoT hub that names the same endpoint again, though somebody was told that it does not exist,
+ * is asked again: after a time that doubles from the base, half of it chance. After so many answers
+ * (8 to 16 s) it is believed, and asked no more often than the cap; until nobody was told so for
+ * the time after which it is forgotten. One that does not answer is asked again after the last. */
+#define EVENTHUBS_ASK_SAME_BASE_US (500 * MS_US)
+#define EVENTHUBS_SAME_ANSWERS 6u
+#define EVENTHUBS_ASK_SAME_CAP_US (16 * SECOND_US)
+#define EVENTHUBS_MISSED_FORGET_US (120 * SECOND_US)
 #define EVENTHUBS_ASK_AGAIN_US (10 * SECOND_US)
 
 /* A peer that does not answer our detach is not waited for longer. */

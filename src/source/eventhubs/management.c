@@ -79,7 +79,8 @@ static void on_reply(void *ctx, uint64_t number, int status, struct slice descri
         return;
     }
     struct slice *names = xcalloc(EVENTHUBS_PARTITIONS, sizeof *names);
-    struct source_metadata metadata = {.endpoint = slice_from(management->endpoint)};
+    struct source_metadata metadata = {.asked_us = management->asked_us,
+                                       .endpoint = slice_from(management->endpoint)};
     if (read_metadata(pn_message_body(reply), &metadata, names)) {
         management->handlers.metadata(management->handlers.ctx, &metadata);
     } else {

@@ -8,6 +8,7 @@
 #include "source/eventhubs/limits.h"
 #include "source/eventhubs/pauses.h"
 #include "source/eventhubs/receiver_link.h"
+#include "source/eventhubs/whereabouts.h"
 
 #include <proton/condition.h>
 #include <proton/delivery.h>
@@ -109,8 +110,8 @@ static void finish(struct reader *reader, enum source_end end, const struct erro
     DL_DELETE(reader->host->readers, reader);
     DL_APPEND(reader->host->ended, reader);
     /* Perhaps not for ever: the owner tries again, where the hub is by then. */
-    bool moved = end == SOURCE_END_NOT_FOUND && reader->host->can_move && !reader->stopping;
-    reader->host->may_have_moved |= moved;
+    bool moved = end == SOURCE_END_NOT_FOUND && reader->host->whereabouts != NULL &&
+                 whereabouts_missed(reader->host->whereabouts, clock_now_us());
     end = moved ? SOURCE_END_LOST : end;
     reader->end = reader->stopping ? SOURCE_END_CLOSED : end;
     if (reader->end == SOURCE_END_CLOSED)

@@ -6,6 +6,7 @@
 /* One partition being read over one link in a session of its own. */
 
 struct reader;
+struct whereabouts;
 
 /* What the readers of one hub share. */
 struct reader_host {
@@ -19,10 +20,9 @@ struct reader_host {
     const char *group;     /* consumer group */
     const char *node;      /* told to the peer */
     size_t window_bytes;
-    bool can_move;         /* the hub may have another endpoint by now ... */
-    bool may_have_moved;   /* ... and a reader has been told that it does not exist */
-    struct wire *wire;     /* NULL: no connection */
-    struct pauses *pauses; /* made by reader_host_init */
+    struct whereabouts *whereabouts; /* hears of what is not found; NULL: the endpoint is given */
+    struct wire *wire;               /* NULL: no connection */
+    struct pauses *pauses;           /* made by reader_host_init */
     struct event *soon;    /* runs reader_host_turn from the loop, when there is no wire to do it */
     struct buffer scratch; /* one whole message */
     struct buffer joined;  /* a body of several sections */

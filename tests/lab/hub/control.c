@@ -7,6 +7,7 @@
 #include "hub/control_log.h"
 #include "hub/links.h"
 #include "hub/reader.h"
+#include "hub/redirect.h"
 #include "hub/system_properties.h"
 
 #include <event2/buffer.h>
@@ -166,6 +167,7 @@ static bool do_rename(struct control *c, struct json_object *body, struct json_o
     bool keep = json_object_get_boolean(body_member(body, "keep"));
     if (*name == '\0' || strlen(name) > 64 || strpbrk(name, "/ ") != NULL)
         return error_set(err, "a name \"hub\" is needed, without slashes and spaces");
+    redirect_lag(c->hub, (int)body_int(body, "lag", 0));
     return renew(c, name, keep, "amqp:not-found", err);
 }
 
@@ -228,6 +230,7 @@ static bool do_state(struct control *c, struct json_object *body, struct json_ob
     json_object_object_add(out, "skipped", json_object_new_int64(replay_skipped(c->replay)));
     json_object_object_add(out, "connections", json_object_new_int(connections));
     json_object_object_add(out, "connected", json_object_new_int64(hub->connected));
+    json_object_object_add(out, "redirected", json_object_new_int64(hub->redirected));
     json_object_object_add(out, "stolen", json_object_new_int64(hub->stolen));
     json_object_object_add(out, "cpu_us", json_object_new_int64(clock_cpu_us()));
     json_object_object_add(out, "partitions", partitions_state(hub));

@@ -6,6 +6,7 @@
 
 #include <proton/codec.h>
 #include <proton/condition.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -43,11 +44,20 @@ static void put_port(pn_data_t *map, const struct settings *settings, long port)
         pn_data_put_int(map, (int32_t)port);
 }
 
+void redirect_lag(struct hub *hub, int answers)
+{
+    hub->redirect_lag = answers;
+    (void)snprintf(hub->old_name, sizeof hub->old_name, "%s", hub->options.name);
+}
+
 static void put_endpoint(pn_data_t *map, const struct connection *c)
 {
     const struct hub_options *o = &c->hub->options;
+    bool lags = c->hub->redirect_lag > 0;
+    c->hub->redirect_lag -= lags;
+    c->hub->redirected++;
     char *address = xasprintf("%s://%s:%ld/%s/$management", c->stream.tls ? "amqps" : "amqp",
-                              o->redirect_host, c->port, o->name);
+                              o->redirect_host, c->port, lags ? c->hub->old_name : o->name);
     char *tracking = xasprintf("%s_G0", c->hub->instance);
     pn_data_clear(map);
     pn_data_put_map(map);

@@ -1,6 +1,6 @@
 /* Drives one Event Hubs source by lines on stdin and prints what it hears as lines on stdout:
  *   read PARTITION TOKEN POSITION CREDIT | credit PARTITION N | hold PARTITION
- *   release PARTITION | stop PARTITION | counters | quit
+ *   release PARTITION | stop PARTITION | refresh | counters | quit
  * with a position of earliest, latest, after:OFFSET, time:MS or sequence:NUMBER.
  * With --bench N it reads every partition from the start, throws N events away and prints what
  * that cost: scanned as the node does, or as they came (--raw), or decoded by Proton (--proton).
@@ -249,6 +249,10 @@ static void run_command(struct driver *driver, char *line)
         word[i] = strsep(&rest, " ");
     if (strcmp(word[0], "quit") == 0) {
         (void)event_base_loopbreak(driver->base);
+        return;
+    }
+    if (strcmp(word[0], "refresh") == 0) {
+        source_refresh(driver->source);
         return;
     }
     if (strcmp(word[0], "counters") == 0) {
