@@ -1,7 +1,9 @@
 -- configuration(session_key)
 -- Purpose: all that a node needs to know of the configuration, in one consistent reading.
 -- Returns: {"version": N, "destinations": [...], "fleets": [...], "hubs": [...], "settings": {...}};
---          the members of the rows are named like the columns of the tables; raises HF002.
+--          the members of the rows are named like the columns of the tables. Of hubs, start_ms and
+--          start_sequence say what start_at means, if it is a time or a sequence number (a node that
+--          does not know the latter begins at the earliest event); raises HF002.
 -- Calls: session_of.   Tables: destination, fleet, hub, setting, version (read).
 CREATE OR REPLACE FUNCTION holdfast.configuration(session_key uuid)
 RETURNS jsonb
@@ -17,9 +19,10 @@ BEGIN
                                FROM holdfast.destination d),
             'fleets', (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.name), '[]')
                          FROM holdfast.fleet f),
-            'hubs', (SELECT coalesce(jsonb_agg(to_jsonb(h) || jsonb_build_object('start_ms',
-                                CASE WHEN h.start_at NOT IN ('earliest', 'latest')
-                                     THEN (extract(epoch FROM h.start_at::timestamptz) * 1000)::bigint END)
+            'hubs', (SELECT coalesce(jsonb_agg(to_jsonb(h) || jsonb_build_object(
+                                'start_ms', CASE WHEN h.start_at ~ '^[0-9]'
+                                    THEN (extract(epoch FROM h.start_at::timestamptz) * 1000)::bigint END,
+                                'start_sequence', substring(h.start_at FROM '^sequence:([0-9]+)$')::bigint)
                                 ORDER BY h.name), '[]')
                        FROM holdfast.hub h),
             'settings', (SELECT jsonb_object_agg(s.name, CASE s.kind

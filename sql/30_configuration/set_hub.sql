@@ -1,20 +1,22 @@
 -- set_hub(name, fleet, connection_secret, consumer_group, start_at, enabled, on_new_log,
---         on_invalid_offset, ca_secret)
+--         on_invalid_offset, ca_secret, proxy)
 -- Purpose: makes or changes a hub. Idempotent; running nodes follow.
 -- Parameters: connection_secret: name of the secret that holds the connection string;
---             consumer_group: one that nobody else reads with; start_at: earliest, latest or a
---             time, for partitions that were never read; enabled: false stops reading, keeps
+--             consumer_group: one that nobody else reads with; start_at: earliest, latest, a time or
+--             sequence:N (that event and those behind it, in each partition), for partitions that
+--             were never read; enabled: false stops reading, keeps
 --             checkpoints; on_new_log: earliest or latest, where to begin in the new log of a hub
 --             that was re-created or renamed; on_invalid_offset: stop, earliest or latest, when the
 --             hub says that a checkpoint's offset does not exist; ca_secret: name of the secret with
---             the certificate authorities to trust, null for those of the system.
+--             the certificate authorities to trust, null for those of the system; proxy: host:port
+--             of an HTTP proxy that connects on to the hub, null for none.
 -- Returns: nothing; raises 22023.
 -- Calls: check_name, check_secret_name, bump, add_event.   Tables: hub (insert, update).
 CREATE OR REPLACE FUNCTION holdfast.set_hub(
     name text, fleet text, connection_secret text, consumer_group text,
     start_at text DEFAULT 'earliest', enabled boolean DEFAULT true,
     on_new_log text DEFAULT 'earliest', on_invalid_offset text DEFAULT 'stop',
-    ca_secret text DEFAULT NULL)
+    ca_secret text DEFAULT NULL, proxy text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
@@ -35,10 +37,21 @@ BEGIN
     IF set_hub.ca_secret IS NOT NULL THEN
         PERFORM holdfast.check_secret_name('ca_secret', set_hub.ca_secret);
     END IF;
+    set_hub.proxy := regexp_replace(set_hub.proxy, '^http://(.*?)/?$', '\1');
+    -- The text is not repeated: it could hold a password.
+    IF set_hub.proxy !~ '^([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$'
+       OR substring(set_hub.proxy FROM '[0-9]+$')::int NOT BETWEEN 1 AND 65535 THEN
+        RAISE EXCEPTION 'the proxy is not of the form host:port'
+            USING ERRCODE = '22023',
+                  DETAIL = 'A proxy is a host name or an address ([...] for IPv6) and a port; user and password are not supported.',
+                  HINT = 'Name an HTTP proxy that allows CONNECT to port 5671, such as proxy.example.com:3128, or null.';
+    END IF;
     BEGIN
         -- Words such as yesterday would mean another time at each reading.
         IF set_hub.start_at ~ '^[0-9]' THEN
             since := set_hub.start_at::timestamptz;
+        ELSIF set_hub.start_at ~ '^sequence:[0-9]{1,18}$' THEN
+            set_hub.start_at := 'sequence:' || split_part(set_hub.start_at, ':', 2)::bigint;
         ELSIF set_hub.start_at NOT IN ('earliest', 'latest') THEN
             set_hub.start_at := NULL;
         END IF;
@@ -52,7 +65,7 @@ BEGIN
             USING ERRCODE = '22023',
                   DETAIL = format('start_at is no position or %L, enabled is %L, on_new_log is %L, on_invalid_offset is %L.',
                                   set_hub.start_at, set_hub.enabled, set_hub.on_new_log, set_hub.on_invalid_offset),
-                  HINT = 'start_at is earliest, latest or a time such as 2026-11-21 08:00+00; enabled is true or false; '
+                  HINT = 'start_at is earliest, latest, a time such as 2026-11-21 08:00+00, or sequence:4711; enabled is true or false; '
                          'on_new_log is earliest or latest; on_invalid_offset is stop, earliest or latest.';
     END IF;
     -- A time is kept as it was meant, whatever time zone the reader lives in.
@@ -80,22 +93,22 @@ BEGIN
 
     INSERT INTO holdfast.hub AS h
         (name, fleet, connection_secret, consumer_group, start_at, enabled, on_new_log,
-         on_invalid_offset, ca_secret)
+         on_invalid_offset, ca_secret, proxy)
     VALUES (set_hub.name, set_hub.fleet, set_hub.connection_secret, set_hub.consumer_group,
             set_hub.start_at, set_hub.enabled, set_hub.on_new_log, set_hub.on_invalid_offset,
-            set_hub.ca_secret)
+            set_hub.ca_secret, set_hub.proxy)
     ON CONFLICT (name) DO UPDATE
        SET fleet = excluded.fleet, connection_secret = excluded.connection_secret,
            consumer_group = excluded.consumer_group, start_at = excluded.start_at,
            enabled = excluded.enabled, on_new_log = excluded.on_new_log,
            on_invalid_offset = excluded.on_invalid_offset, ca_secret = excluded.ca_secret,
-           updated_at = clock_timestamp()
+           proxy = excluded.proxy, updated_at = clock_timestamp()
      WHERE (h.fleet, h.connection_secret, h.consumer_group, h.start_at, h.enabled, h.on_new_log,
-            h.on_invalid_offset, h.ca_secret)
+            h.on_invalid_offset, h.ca_secret, h.proxy)
         IS DISTINCT FROM
            (excluded.fleet, excluded.connection_secret, excluded.consumer_group,
             excluded.start_at, excluded.enabled, excluded.on_new_log, excluded.on_invalid_offset,
-            excluded.ca_secret);
+            excluded.ca_secret, excluded.proxy);
     IF FOUND THEN
         PERFORM holdfast.bump('config');
         PERFORM holdfast.add_event('config', NULL, 'hub ' || set_hub.name, 'hub set',
@@ -103,5 +116,5 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION holdfast.set_hub(text, text, text, text, text, boolean, text, text, text) IS
+COMMENT ON FUNCTION holdfast.set_hub(text, text, text, text, text, boolean, text, text, text, text) IS
     'Makes or changes a hub; running nodes follow';

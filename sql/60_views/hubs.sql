@@ -3,7 +3,7 @@
 DROP VIEW IF EXISTS holdfast.hubs CASCADE;
 CREATE VIEW holdfast.hubs AS
 SELECT h.name, h.fleet, f.destination, h.connection_secret, h.consumer_group, h.start_at, h.enabled,
-       h.on_new_log, h.on_invalid_offset, h.ca_secret,
+       h.on_new_log, h.on_invalid_offset, h.ca_secret, h.proxy,
        l.endpoint, to_timestamp(l.created_ms / 1000.0) AS created_at, l.generation,
        coalesce(p.partitions, 0) AS partitions, coalesce(p.owned, 0) AS partitions_owned,
        coalesce(r.up, 0) AS nodes_up, r.problems, h.updated_at

@@ -30,8 +30,9 @@ struct hub {
     struct hubs *all;
     char *name, *fleet, *secret, *consumer_group;
     char *ca_secret; /* NULL: the system's certificate authorities */
+    char *proxy;     /* NULL: none */
     bool start_at_latest, new_log_latest;
-    int64_t start_ms; /* -1: none */
+    int64_t start_ms, start_sequence; /* -1: none */
     enum invalid_offset on_invalid_offset;
     struct source *source;
     uint64_t secret_hash; /* of the secret in use, to see when it is replaced */
@@ -204,6 +205,7 @@ static void open_source(struct hub *hub)
         struct source_config config = {.name = hub->name,
                                        .connection_string = secret,
                                        .ca_file = ca_file,
+                                       .proxy = hub->proxy,
                                        .token_lifetime_s = node->token_lifetime_s,
                                        .consumer_group = hub->consumer_group,
                                        .node = node->name,
@@ -245,6 +247,7 @@ static void hub_free(struct hub *hub)
     free(hub->secret);
     free(hub->consumer_group);
     free(hub->ca_secret);
+    free(hub->proxy);
     free(hub);
 }
 
@@ -263,6 +266,7 @@ static void take_policies(struct hub *hub, const struct hub_config *config)
 {
     hub->start_at_latest = config->start_at_latest;
     hub->start_ms = config->start_ms;
+    hub->start_sequence = config->start_sequence;
     hub->new_log_latest = config->new_log_latest;
     hub->on_invalid_offset = config->on_invalid_offset;
 }
@@ -276,6 +280,7 @@ static void add(struct hubs *all, const struct hub_config *config)
                         .secret = xstrdup(config->connection_secret),
                         .consumer_group = xstrdup(config->consumer_group),
                         .ca_secret = copy_or_null(config->ca_secret),
+                        .proxy = copy_or_null(config->proxy),
                         .configured = true};
     take_policies(hub, config);
     DL_APPEND(all->list, hub);
@@ -292,13 +297,16 @@ static void change(struct hub *hub, const struct hub_config *config)
 {
     bool reopen = hub->source == NULL || strcmp(hub->secret, config->connection_secret) != 0 ||
                   strcmp(hub->consumer_group, config->consumer_group) != 0 ||
-                  !same_or_null(hub->ca_secret, config->ca_secret);
+                  !same_or_null(hub->ca_secret, config->ca_secret) ||
+                  !same_or_null(hub->proxy, config->proxy);
     replace(&hub->fleet, config->fleet);
     take_policies(hub, config);
     if (!reopen)
         return;
     free(hub->ca_secret);
     hub->ca_secret = copy_or_null(config->ca_secret);
+    free(hub->proxy);
+    hub->proxy = copy_or_null(config->proxy);
     replace(&hub->secret, config->connection_secret);
     replace(&hub->consumer_group, config->consumer_group);
     close_source(hub);
@@ -434,8 +442,12 @@ static struct source_position position_of(const struct hub *hub, const struct hu
                                           : hub->start_at_latest;
     if (latest)
         return (struct source_position){.kind = SOURCE_AT_LATEST};
-    if (hub->start_ms >= 0 && !start->abandoned && start->generation <= 1)
+    bool first = !start->abandoned && start->generation <= 1;
+    if (first && hub->start_ms >= 0)
         return (struct source_position){.kind = SOURCE_AT_TIME, .time_ms = hub->start_ms};
+    if (first && hub->start_sequence >= 0)
+        return (struct source_position){.kind = SOURCE_AT_SEQUENCE,
+                                        .sequence = hub->start_sequence};
     return (struct source_position){.kind = SOURCE_AT_EARLIEST};
 }
 

@@ -143,12 +143,15 @@ static bool read_hub(struct json_object *from, struct hub_config *to, struct err
 {
     char start, new_log, invalid_offset;
     to->start_ms = -1;
+    to->start_sequence = -1;
     to->enabled = true;
     if (!need_text(from, "name", &to->name, err) || !need_text(from, "fleet", &to->fleet, err) ||
         !need_text(from, "connection_secret", &to->connection_secret, err) ||
         !need_text(from, "consumer_group", &to->consumer_group, err) ||
         !text_of(from, "ca_secret", &to->ca_secret, err) ||
+        !text_of(from, "proxy", &to->proxy, err) ||
         !number_of(from, "start_ms", &to->start_ms, err) ||
+        !number_of(from, "start_sequence", &to->start_sequence, err) ||
         !flag_of(from, "enabled", &to->enabled, err) || !letter_of(from, "start_at", &start, err) ||
         !letter_of(from, "on_new_log", &new_log, err) ||
         !letter_of(from, "on_invalid_offset", &invalid_offset, err))
@@ -227,6 +230,7 @@ void configuration_free(struct configuration *c)
         free(c->hubs[i].connection_secret);
         free(c->hubs[i].consumer_group);
         free(c->hubs[i].ca_secret);
+        free(c->hubs[i].proxy);
     }
     free(c->destinations);
     free(c->fleets);

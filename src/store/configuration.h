@@ -33,9 +33,11 @@ enum invalid_offset { INVALID_OFFSET_STOP, INVALID_OFFSET_EARLIEST, INVALID_OFFS
 struct hub_config {
     char *name, *fleet, *connection_secret, *consumer_group;
     char *ca_secret; /* NULL: the system's certificate authorities */
+    char *proxy;     /* NULL: none */
     bool start_at_latest;
-    int64_t start_ms;    /* begin at this enqueued time; -1: see start_at_latest */
-    bool new_log_latest; /* where the new log of a re-created hub is begun */
+    int64_t start_ms;       /* begin at this enqueued time; -1: see start_at_latest */
+    int64_t start_sequence; /* begin at this sequence number; -1: the same */
+    bool new_log_latest;    /* where the new log of a re-created hub is begun */
     enum invalid_offset on_invalid_offset;
     bool enabled;
 };

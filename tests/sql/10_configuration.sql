@@ -89,7 +89,15 @@ SELECT throws_ok(format('SELECT holdfast.set_hub(%s)', arguments), '22023', NULL
                     $$'h', 'demo', 's', 'g', on_new_log => 'stop'$$, $$'h', 'demo', 's', 'g', on_new_log => NULL$$,
                     $$'h', 'demo', 's', 'g', on_invalid_offset => 'ask'$$,
                     $$'h', 'demo', 's', 'g', ca_secret => ''$$,
+                    $$'h', 'demo', 's', 'g', 'sequence:'$$, $$'h', 'demo', 's', 'g', 'sequence:-1'$$,
+                    $$'h', 'demo', 's', 'g', 'sequence: 1'$$, $$'h', 'demo', 's', 'g', 'sequence:9223372036854775808'$$,
+                    $$'h', 'demo', 's', 'g', proxy => ''$$, $$'h', 'demo', 's', 'g', proxy => 'proxy'$$,
+                    $$'h', 'demo', 's', 'g', proxy => 'proxy:0'$$, $$'h', 'demo', 's', 'g', proxy => 'proxy:65536'$$,
+                    $$'h', 'demo', 's', 'g', proxy => 'https://proxy:3128'$$, $$'h', 'demo', 's', 'g', proxy => 'a b:3128'$$,
+                    $$'h', 'demo', 's', 'g', proxy => 'fd00::1:3128'$$,
                     $$'h', 'demo', 'Endpoint=sb://x;SharedAccessKey=y', 'g'$$]) AS arguments;
+SELECT unalike(pg_temp.message_of($$SELECT holdfast.set_hub('h', 'demo', 's', 'g', proxy => 'u:hunter2@proxy:3128')$$),
+               '%hunter2%', 'nor a password of a proxy');
 SELECT lives_ok($$SELECT holdfast.set_hub(name => 'demo', fleet => 'demo',
                   connection_secret => 'demo-hub', consumer_group => 'holdfast')$$, 'a hub');
 SELECT pg_temp.version_of('config') AS before \gset
@@ -107,6 +115,12 @@ SELECT results_eq($$SELECT start_at, on_new_log, on_invalid_offset, ca_secret FR
                   $$VALUES ('2026-11-21T08:00:00.000Z', 'latest', 'earliest', 'lab-ca')$$, 'as its view says');
 SELECT results_eq($$SELECT on_new_log, on_invalid_offset FROM holdfast.hubs WHERE name = 'demo'$$,
                   $$VALUES ('earliest', 'stop')$$, 'without a word, a new log is read whole and an invalid offset stops');
+SELECT lives_ok($$SELECT holdfast.set_hub('timed', 'demo', 'timed-hub', 'g', 'sequence:0042',
+                  proxy => 'http://proxy.example.com:3128/')$$, 'a hub that begins at a sequence number, behind a proxy');
+SELECT results_eq($$SELECT start_at, proxy FROM holdfast.hubs WHERE name = 'timed'$$,
+                  $$VALUES ('sequence:42', 'proxy.example.com:3128')$$, 'in one form, as its view says');
+SELECT lives_ok($$SELECT holdfast.set_hub('timed', 'demo', 'timed-hub', 'g', proxy => '[fd00::1]:3128')$$,
+                'a proxy by its address');
 SELECT holdfast.set_hub('timed', 'demo', 'timed-hub', 'g', enabled => false), holdfast.drop_hub('timed') \gset _
 SELECT results_eq($$SELECT name, fleet, destination, start_at, enabled, partitions FROM holdfast.hubs
                      ORDER BY name$$,

@@ -9,6 +9,18 @@ SELECT holdfast.configuration(:key1) AS c \gset
 SELECT is((:'c'::jsonb ->> 'version')::bigint, (SELECT value FROM holdfast.version WHERE what = 'config'),
           'the version');
 SELECT is(:'c'::jsonb #>> '{hubs,0,connection_secret}', 'demo-hub', 'hubs');
+SELECT is(:'c'::jsonb #> '{hubs,0,proxy}', 'null', 'without a proxy');
+SELECT is(:'c'::jsonb #> '{hubs,0,start_ms}', 'null', 'without a time to start at');
+SELECT holdfast.set_hub('demo', 'demo', 'demo-hub', 'holdfast', '2026-11-21 08:00+00', proxy => 'proxy:3128') \gset _
+SELECT is(holdfast.configuration(:key1) #>> '{hubs,0,start_ms}', '1795248000000', 'a time is told in milliseconds');
+SELECT is(holdfast.configuration(:key1) #>> '{hubs,0,proxy}', 'proxy:3128', 'and a proxy');
+SELECT holdfast.set_hub('demo', 'demo', 'demo-hub', 'holdfast', 'sequence:4711') \gset _
+SELECT holdfast.configuration(:key1) #> '{hubs,0}' AS h \gset
+SELECT is(:'h'::jsonb #> '{start_sequence}', '4711', 'a sequence number as a number');
+-- A node of the version before looks at the first letter of start_at and at start_ms.
+SELECT ok(:'h'::jsonb ->> 'start_at' !~ '^l' AND :'h'::jsonb -> 'start_ms' = 'null',
+          'for which an older node begins at the earliest event: it reads too much, not too little');
+SELECT holdfast.set_hub('demo', 'demo', 'demo-hub', 'holdfast') \gset _
 SELECT is(:'c'::jsonb #>> '{fleets,0,thing_template}', '{device}', 'fleets');
 SELECT is(:'c'::jsonb #>> '{destinations,0,base_urls,0}', 'http://127.0.0.1:1/Thingworx', 'destinations');
 SELECT is(:'c'::jsonb #> '{settings,ttl_ms}', '5000', 'settings, numbers as numbers');
@@ -26,7 +38,7 @@ SELECT lives_ok($$SELECT holdfast.bind_device('demo', 'd1', 'Thing1');
                   SELECT holdfast.drop_fleet('demo'); SELECT holdfast.drop_destination('thingworx')$$,
                 'then its fleet, with its bindings, and the destination');
 SELECT is((SELECT array_agg(message ORDER BY event_id) FROM holdfast.events WHERE kind = 'config'),
-          ARRAY['destination set', 'fleet set', 'hub set', 'hub set', 'hub dropped', 'fleet dropped',
+          ARRAY['destination set', 'fleet set', 'hub set', 'hub set', 'hub set', 'hub set', 'hub set', 'hub dropped', 'fleet dropped',
                 'destination dropped'], 'the event log has it all');
 
 SELECT is((SELECT version FROM holdfast.schema_version()),

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -171,6 +172,46 @@ class Source:
         for thread in self.threads:
             thread.join(10)
         assert status == 0, "".join(self.log)
+
+
+class Proxy:
+    """An HTTP proxy that allows CONNECT, and notes where to."""
+
+    def __init__(self, answer="200 Connection established"):
+        self.answer, self.asked = answer, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.place = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.recv(1)
+        self.asked.append(head.split()[1].decode())
+        client.sendall(f"HTTP/1.1 {self.answer}\r\nVia: lab\r\n\r\n".encode())
+        if not self.answer.startswith("200"):
+            client.close()
+            return
+        hub = socket.create_connection(self.asked[-1].rsplit(":", 1))
+        threading.Thread(target=self._pump, args=(client, hub), daemon=True).start()
+        self._pump(hub, client)
+
+    @staticmethod
+    def _pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
 
 def sequences(messages):

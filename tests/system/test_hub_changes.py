@@ -3,7 +3,8 @@
 import pytest
 
 from harness.waiting import wait_until
-from proof import died_with, end, settle
+from proof import accepted, died_with, end, settle
+from source_kit import Proxy
 
 RATE = 500
 
@@ -30,6 +31,38 @@ def test_telemetry_flows(make_cluster, form):
     cluster.nodes[victim].kill()
     feed(cluster, 2 * RATE)
     settle(cluster, duplicates=died_with(RATE, orphans, 4))
+    end(cluster)
+
+
+def test_a_proxy_leads_to_the_hub(make_cluster):
+    proxy = Proxy()
+    cluster = make_cluster(nodes=2, partitions=2, form="iothub",
+                           policies={"proxy": f"http://{proxy.place}"})
+    feed(cluster, RATE)
+    settle(cluster, duplicates=0)
+    assert len(proxy.asked) >= 4  # two nodes, each to the IoT hub and to its endpoint
+    assert [row.proxy for row in cluster.query("SELECT proxy FROM holdfast.hubs")] == [proxy.place]
+    # To do without it is to connect anew, at once.
+    cluster.policies = {}
+    cluster.configure()
+    proxy.listener.close()
+    feed(cluster, RATE)
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_reading_begins_at_a_sequence_number(make_cluster):
+    cluster = make_cluster(started=False, nodes=0, partitions=1, devices=1,
+                           policies={"start_at": "sequence:150"})
+    cluster.prepare()
+    cluster.configure()
+    cluster.hub.generate(devices=1, rate=0, events=200, preload=True)
+    cluster.add_node("node-1")
+    wait_until(lambda: len(accepted(cluster)) >= 50, 30, "what is behind it is delivered")
+    cluster.hub.generate(devices=1, rate=0, events=50)
+    wait_until(lambda: len(accepted(cluster)) >= 100, 30, "and what comes after that")
+    # the sequence numbers of the log count from 0, those of a device from 1
+    assert [seq for _at, _sender, _thing, seq in accepted(cluster)] == list(range(151, 251))
     end(cluster)
 
 

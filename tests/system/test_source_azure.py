@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from source_kit import DRIVER, KEY, LONG, Hub, Source, sequences
+from source_kit import DRIVER, KEY, LONG, Hub, Proxy, Source, sequences
 
 CONDITIONS = [line.split("\t") for line in subprocess.run(
     [str(DRIVER), "--conditions"], capture_output=True, text=True,
@@ -157,46 +157,6 @@ def test_a_file_of_authorities_that_cannot_be_read_is_refused(hub, tmp_path):
                               env={"SOURCE_CONNECTION": hub.secure_string(),
                                    "SOURCE_CA_FILE": str(file)}, check=False)
         assert done.returncode == 1 and done.stdout.startswith("refused cannot read the cert")
-
-
-class Proxy:
-    """An HTTP proxy that allows CONNECT, and notes where to."""
-
-    def __init__(self, answer="200 Connection established"):
-        self.answer, self.asked = answer, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.place = f"127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self):
-        while True:
-            try:
-                client = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._connect, args=(client,), daemon=True).start()
-
-    def _connect(self, client):
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += client.recv(1)
-        self.asked.append(head.split()[1].decode())
-        client.sendall(f"HTTP/1.1 {self.answer}\r\nVia: lab\r\n\r\n".encode())
-        if not self.answer.startswith("200"):
-            client.close()
-            return
-        hub = socket.create_connection(self.asked[-1].rsplit(":", 1))
-        threading.Thread(target=self._pump, args=(client, hub), daemon=True).start()
-        self._pump(hub, client)
-
-    @staticmethod
-    def _pump(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
 
 def test_a_proxy_leads_to_iot_hub_and_endpoint(hub, drive):

@@ -18,7 +18,8 @@
     "{\"name\":\"h\",\"fleet\":\"f\",\"connection_secret\":\"hub-h\",\"consumer_group\":\"$"       \
     "Default\","                                                                                   \
     "\"start_at\":\"latest\",\"start_ms\":null,\"on_new_log\":\"latest\","                         \
-    "\"on_invalid_offset\":\"earliest\",\"ca_secret\":\"ca\",\"enabled\":false}"
+    "\"on_invalid_offset\":\"earliest\",\"ca_secret\":\"ca\",\"proxy\":\"p:1\",\"start_"           \
+    "sequence\":null,\"enabled\":false}"
 #define WHOLE(destinations, fleets, hubs)                                                          \
     "{\"version\":12,\"destinations\":" destinations ",\"fleets\":" fleets ",\"hubs\":" hubs       \
     ",\"settings\":null}"
@@ -58,8 +59,10 @@ static void the_whole_is_read(void **state)
     assert_string_equal(h->connection_secret, "hub-h");
     assert_string_equal(h->consumer_group, "$Default");
     assert_string_equal(h->ca_secret, "ca");
+    assert_string_equal(h->proxy, "p:1");
     assert_true(h->start_at_latest && h->new_log_latest);
     assert_int_equal(h->start_ms, -1);
+    assert_int_equal(h->start_sequence, -1);
     assert_int_equal(h->on_invalid_offset, INVALID_OFFSET_EARLIEST);
     assert_false(h->enabled);
     assert_null(configuration_destination(c, "f"));
@@ -74,12 +77,14 @@ static void what_is_null_or_missing_has_a_default(void **state)
         "[{\"name\":\"d\",\"base_urls\":[],\"app_key_secret\":\"k\",\"max_rows\":null}]",
         "[{\"name\":\"f\",\"destination\":\"d\",\"time_member\":null}]",
         "[{\"name\":\"h\",\"fleet\":\"f\",\"connection_secret\":\"s\",\"consumer_group\":\"g\","
-        "\"start_ms\":1767225600000}]"));
+        "\"start_ms\":1767225600000,\"start_sequence\":4711}]"));
     assert_int_equal(c->destinations[0].max_rows, 1000);
     assert_int_equal(c->destinations[0].max_in_flight, 16);
     assert_int_equal(c->destinations[0].base_url_count, 0);
     assert_null(c->fleets[0].time_member);
     assert_null(c->hubs[0].ca_secret);
+    assert_null(c->hubs[0].proxy);
+    assert_int_equal(c->hubs[0].start_sequence, 4711);
     assert_true(c->hubs[0].start_ms == INT64_C(1767225600000));
     assert_false(c->hubs[0].start_at_latest);
     assert_int_equal(c->hubs[0].on_invalid_offset, INVALID_OFFSET_STOP);
@@ -199,6 +204,8 @@ static void wrong_types_are_refused(void **state)
     refuse_each(hub, "consumer_group", EACH(NO_TEXT, "null"));
     refuse_each(hub, "start_at", EACH(NO_TEXT));
     refuse_each(hub, "start_ms", EACH(NO_NUMBER));
+    refuse_each(hub, "start_sequence", EACH(NO_NUMBER));
+    refuse_each(hub, "proxy", EACH(NO_TEXT));
     refuse_each(hub, "on_new_log", EACH(NO_TEXT));
     refuse_each(hub, "on_invalid_offset", EACH(NO_TEXT));
     refuse_each(hub, "ca_secret", EACH(NO_TEXT));
