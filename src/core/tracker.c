@@ -4,22 +4,19 @@
 
 #include <stdlib.h>
 
-/* Long enough for every offset that is a number; one event is then one cache line. */
-#define OFFSET_INLINE 38u
+/* Long enough for every offset that is a number; one entry is then one cache line. */
+#define OFFSET_INLINE 30u
 #define CAPACITY_MIN 16u
 
-/* A ticket is the event's position in the log of this tracker, with the tracker's life above it:
- * a cut or a reset begins a new life, so that no ticket from before can be taken for a new one. */
-#define POSITION_BITS 48u
-#define POSITION_MASK ((UINT64_C(1) << POSITION_BITS) - 1)
-
+/* An open event, or a run of completed ones behind an open one: of those only the last counts, for
+ * where the prefix will end. */
 struct tracked {
+    uint64_t ticket; /* of the last event; tickets rise along the ring */
     int64_t sequence;
     int64_t enqueued_ms;
     uint32_t bytes;
-    uint16_t life;
-    uint8_t offset_n; /* OFFSET_HEAP: too long to stand here */
     bool completed;
+    uint8_t offset_n; /* OFFSET_HEAP: too long to stand here */
     union {
         char text[OFFSET_INLINE];
         struct slice heap;
@@ -34,8 +31,8 @@ struct tracker {
     uint32_t max_events;
     size_t max_bytes;
     uint64_t head; /* position of the oldest open event */
-    uint64_t tail; /* position of the next event */
-    uint16_t life;
+    uint64_t tail; /* position of the next entry */
+    uint64_t next_ticket;
     uint32_t open;
     size_t open_bytes;
     int64_t highest_completed;
@@ -77,7 +74,7 @@ static void free_offset(const struct tracked *event)
 struct tracker *tracker_create(uint32_t max_events, size_t max_bytes)
 {
     struct tracker *t = xcalloc(1, sizeof *t);
-    t->head = t->tail = 1;
+    t->next_ticket = 1;
     t->highest_completed = INT64_MIN;
     t->taken = INT64_MIN;
     tracker_set_limits(t, max_events, max_bytes);
@@ -103,6 +100,20 @@ static uint32_t held(const struct tracker *t)
     return (uint32_t)(t->tail - t->head);
 }
 
+/* Joins completed entries that stand beside each other: at most one is left for each open one. */
+static void join_runs(struct tracker *t)
+{
+    uint64_t to = t->head;
+    for (uint64_t from = t->head + 1; from < t->tail; from++) {
+        if (at(t, from)->completed && at(t, to)->completed)
+            free_offset(at(t, to));
+        else
+            to++;
+        *at(t, to) = *at(t, from);
+    }
+    t->tail = to + 1;
+}
+
 static void grow(struct tracker *t)
 {
     uint32_t capacity = t->capacity ? t->capacity * 2 : CAPACITY_MIN;
@@ -112,6 +123,18 @@ static void grow(struct tracker *t)
     free(t->ring);
     t->ring = ring;
     t->capacity = capacity;
+}
+
+/* So that a hole does not fill memory however long it lasts: the ring grows only with what is
+ * open. Joining pays off when it frees a good part of the ring. */
+static void make_room(struct tracker *t)
+{
+    if (held(t) < t->capacity)
+        return;
+    if (held(t) - t->open > t->capacity / 2)
+        join_runs(t);
+    if (held(t) > t->capacity - t->capacity / 4 || t->capacity == 0)
+        grow(t);
 }
 
 static const struct tracked *newest(const struct tracker *t)
@@ -125,20 +148,41 @@ uint64_t tracker_begin(struct tracker *t, int64_t sequence, struct slice offset,
                        int64_t enqueued_ms, size_t bytes)
 {
     const struct tracked *last = newest(t);
-    if (held(t) >= t->max_events || (last != NULL && sequence <= last->sequence))
+    if (t->open >= t->max_events || (last != NULL && sequence <= last->sequence))
         return 0;
-    if (held(t) == t->capacity)
-        grow(t);
-    struct tracked *event = at(t, t->tail);
+    make_room(t);
+    struct tracked *event = at(t, t->tail++);
+    event->ticket = t->next_ticket++;
     event->sequence = sequence;
     event->enqueued_ms = enqueued_ms;
     event->bytes = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
-    event->life = t->life;
     event->completed = false;
     set_offset(event, offset);
     t->open++;
     t->open_bytes += event->bytes;
-    return t->tail++ | ((uint64_t)t->life << POSITION_BITS);
+    return event->ticket;
+}
+
+/* The entry of a ticket. As long as nothing was joined or cut it stands as far from the head as
+ * its ticket is from the head's, and never further. */
+static struct tracked *find(const struct tracker *t, uint64_t ticket)
+{
+    if (t->tail == t->head || ticket < at(t, t->head)->ticket)
+        return NULL;
+    uint64_t low = t->head, high = t->tail - 1;
+    uint64_t guess = ticket - at(t, t->head)->ticket;
+    if (guess < high - low)
+        high = low + guess;
+    if (at(t, high)->ticket == ticket)
+        return at(t, high);
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (at(t, middle)->ticket < ticket)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return at(t, low)->ticket == ticket ? at(t, low) : NULL;
 }
 
 /* Moves the head over what is completed; the last of it becomes the prefix. */
@@ -158,11 +202,8 @@ static void advance(struct tracker *t)
 
 void tracker_complete(struct tracker *t, uint64_t ticket)
 {
-    uint64_t position = ticket & POSITION_MASK;
-    if (position < t->head || position >= t->tail)
-        return;
-    struct tracked *event = at(t, position);
-    if (event->life != ticket >> POSITION_BITS || event->completed)
+    struct tracked *event = find(t, ticket);
+    if (event == NULL || event->completed)
         return;
     event->completed = true;
     t->open--;
@@ -205,6 +246,11 @@ uint32_t tracker_in_flight(const struct tracker *t)
     return t->open;
 }
 
+uint32_t tracker_held(const struct tracker *t)
+{
+    return held(t);
+}
+
 size_t tracker_bytes(const struct tracker *t)
 {
     return t->open_bytes;
@@ -212,9 +258,9 @@ size_t tracker_bytes(const struct tracker *t)
 
 uint32_t tracker_room(const struct tracker *t)
 {
-    if (t->open_bytes >= t->max_bytes || held(t) >= t->max_events)
+    if (t->open_bytes >= t->max_bytes || t->open >= t->max_events)
         return 0;
-    return t->max_events - held(t);
+    return t->max_events - t->open;
 }
 
 int64_t tracker_highest_completed(const struct tracker *t)
@@ -232,7 +278,6 @@ void tracker_cut(struct tracker *t, int64_t above_sequence)
         }
         free_offset(event);
     }
-    t->life++;
 }
 
 void tracker_reset(struct tracker *t)

@@ -7,7 +7,8 @@
 
 /* What of one partition is on its way, and how far everything before is done: the checkpoint is
  * the contiguous completed prefix. Events are begun in the order of their sequence numbers and
- * completed in any order. */
+ * completed in any order. What is completed beyond a hole takes no room, however long the hole
+ * lasts: a device that waits for the database does not stop the others of its partition. */
 struct tracker;
 
 /* A place in the partition's log. The offset is opaque text, borrowed from the tracker until it
@@ -18,8 +19,8 @@ struct tracker_mark {
     int64_t enqueued_ms;
 };
 
-/* Holds at most max_events (at least 1) from the oldest open one on. max_bytes of open events
- * stops asking for more, but what comes nevertheless is still taken. */
+/* Holds at most max_events (at least 1) that are open. max_bytes of them stops asking for more, but
+ * what comes nevertheless is still taken. */
 struct tracker *tracker_create(uint32_t max_events, size_t max_bytes);
 void tracker_free(struct tracker *t);
 /* Changes the ceilings; what is held already stays. */
@@ -43,6 +44,7 @@ void tracker_taken(struct tracker *t, const struct tracker_mark *mark);
 bool tracker_newest(const struct tracker *t, struct tracker_mark *mark);
 
 uint32_t tracker_in_flight(const struct tracker *t); /* events not yet completed */
+uint32_t tracker_held(const struct tracker *t);      /* the same with the runs of completed ones */
 size_t tracker_bytes(const struct tracker *t);       /* and their bytes */
 /* How many more events may be on their way to us, credit already granted included. */
 uint32_t tracker_room(const struct tracker *t);

@@ -31,7 +31,8 @@ WITH w AS (
              WHERE o.partition_id = s.partition_id AND o.token = s.token) AS owners
       FROM audit.save s)
 SELECT w.*, CASE WHEN w.token < w.highest THEN 'after a higher token had written'
-                 WHEN w.token IS DISTINCT FROM w.old_token THEN NULL  -- a take-over
+                 WHEN w.token IS DISTINCT FROM w.old_token
+                   OR w.sequence IS NOT DISTINCT FROM w.old_sequence THEN NULL  -- a take-over
                  WHEN w.generation <> w.old_generation THEN NULL
                  WHEN w.login <> 'node' THEN NULL  -- an administrator
                  WHEN w.sequence IS NOT DISTINCT FROM w.old_sequence THEN NULL  -- adopted

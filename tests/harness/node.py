@@ -15,11 +15,11 @@ class Node:
     """A node by its name; start() may be called again after it ended.
 
     `network` is a netns.Namespace to live in, `environment` what it finds there besides ours,
-    `secrets` a folder instead of the one that all share.
+    `secrets` a folder instead of the one that all share, `program` another build of it.
     """
 
     def __init__(self, run, name, dsn, arguments=(), stay=False, *, network=None,
-                 environment=None, secrets=None):
+                 environment=None, secrets=None, program=None):
         self.run = run
         self.name = name
         self.dsn = dsn
@@ -28,6 +28,7 @@ class Node:
         self.network = network
         self.environment = environment or {}
         self.secrets = secrets or run.path / "secrets"
+        self.program = program or place.program("holdfast")
         self.address = network.theirs if network else "127.0.0.1"
         self.child = None
         self.port = None
@@ -43,7 +44,7 @@ class Node:
         # The connection string goes by the environment: argv is for everybody to read.
         self.child = Child(
             self.name,
-            [*(self.network.prefix if self.network else ()), place.program("holdfast"), "node",
+            [*(self.network.prefix if self.network else ()), self.program, "node",
              "--name", self.name, "--secrets", self.secrets,
              "--http-address", self.address, "--http-port", "0", *self.arguments],
             self.log, stay=self.stay,

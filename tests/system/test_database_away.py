@@ -1,0 +1,262 @@
+"""PostgreSQL is gone for long: telemetry goes on, and what needs the database waits for it.
+
+HOLDFAST_OUTAGE_S says for how long (the promise is made for 120 s); the usual round takes less,
+but more than every time-out of a node that has to do with its lease.
+"""
+
+import os
+import time
+
+from harness import http, place
+from harness.tcp_proxy import Proxy
+from harness.waiting import wait_until
+from proof import accepted, died_with, end, settle
+
+OUTAGE_S = float(os.environ.get("HOLDFAST_OUTAGE_S", "15"))
+TTL_MS = 2000
+TTL = TTL_MS / 1000
+RATE = 400
+PROMISED_GAP_S = 2.0
+# This machine may be busy; what stands still waits for the database, for all of the outage.
+STANDSTILL_S = OUTAGE_S / 2
+
+
+def partition_of(cluster):
+    """{device: its partition}, from the hub's log."""
+    _status, text = http.fetch(cluster.hub.control + "/log")
+    return {line.split("\t")[4]: line.split("\t")[0] for line in text.splitlines()}
+
+
+def longest_gaps(cluster, since, until):
+    """{partition: the longest time in which ThingWorx accepted nothing of it} in the ledger."""
+    partitions = partition_of(cluster)
+    last, gaps = {}, {}
+    for at_us, _sender, thing, _seq in accepted(cluster):
+        partition = partitions.get(thing)
+        if not thing.startswith("device-") or not since * 1e6 < at_us < until * 1e6:
+            continue
+        before = last.get(partition, since * 1e6)
+        gaps[partition] = max(gaps.get(partition, 0), (at_us - before) / 1e6)
+        last[partition] = at_us
+    for partition in set(partitions.values()):
+        before = last.get(partition, since * 1e6) / 1e6
+        gaps[partition] = max(gaps.get(partition, 0), until - before)
+    return gaps
+
+
+def make_warm(make_cluster, **options):
+    """A cluster whose nodes know all their devices, under load."""
+    cluster = make_cluster(partitions=6, devices=60,
+                           node_arguments=["--ttl-ms", TTL_MS, *options.pop("arguments", ())],
+                           **options)
+    # One Thing in each partition that takes only numbers, and a pattern that nobody else fits.
+    cluster.thingworx.ask("/things", {
+        "names": [f"device-odd-{p}" for p in range(6)], "permissive": False,
+        "properties": {"seq": "LONG", "p1": "NUMBER"}})
+    cluster.thingworx.make_things(names=[f"device-new-{p}" for p in range(6)])
+    cluster.query("SELECT holdfast.set_fleet(name => 'demo', destination => 'thingworx',"
+                  " device_pattern => '^device-')", user="admin")
+    for p in range(6):
+        cluster.hub.send(f"device-odd-{p}", body={"seq": 1, "p1": 1}, partition=p)
+    cluster.hub.generate(devices=60, rate=RATE)
+    wait_until(lambda: cluster.hub.state()["emitted"] > 60 * 4
+               and len(cluster.checkpoints()) == 6, 30, "every device has been met")
+    met = {f"device-{number:05}" for number in range(60)} | {f"device-odd-{p}" for p in range(6)}
+    wait_until(lambda: met <= {thing for _at, _by, thing, _seq in accepted(cluster)}, 30,
+               "every device is delivered")
+    return cluster
+
+
+def pass_time(cluster, seconds):
+    """The outage lasts; events go on being sent."""
+    until = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() > until, seconds + 10, "the outage has lasted", every=0.2)
+    assert all(node.alive for node in cluster.nodes.values())
+
+
+def test_telemetry_goes_on(make_cluster):
+    cluster = make_warm(make_cluster)
+    owners = cluster.owners()
+    stopped = time.time()
+    cluster.postgres.stop()
+    # In every partition a value that ThingWorx refuses, a device that is bound when it is asked
+    # for, and one that nothing binds.
+    for p in range(6):
+        cluster.hub.send(f"device-odd-{p}", body={"seq": 2, "p1": "no number"}, partition=p)
+        cluster.hub.send(f"device-new-{p}", body={"seq": 1, "p1": 1}, partition=p)
+        cluster.hub.send(f"stranger-{p}", body={"seq": 1, "p1": 1}, partition=p)
+        cluster.hub.send(f"device-odd-{p}", body={"seq": 3, "p1": 3}, partition=p)
+    pass_time(cluster, OUTAGE_S)
+    waiting = {name: (node.metric("holdfast_dead_letters_waiting"),
+                      node.metric("holdfast_events_waiting_for_binding"), round(node.memory_mib()))
+               for name, node in cluster.nodes.items()}
+    started = time.time()
+    cluster.postgres.start()
+    wait_until(lambda: len(cluster.owners()) == 6, 30, "all partitions have an owner")
+    wait_until(lambda: len(cluster.dead_letters()) == 12, 30, "the dead letters are stored")
+    gaps = longest_gaps(cluster, stopped, started)
+    print(f"database away for {started - stopped:.1f} s: longest gap {max(gaps.values()):.2f} s "
+          f"(promised {PROMISED_GAP_S}); waiting (letters, events, MiB): {waiting}")
+    assert max(gaps.values()) < STANDSTILL_S
+    assert cluster.owners() == owners
+    settle(cluster, duplicates=0, dead_letters=12)
+    assert {(letter.device, letter.reason) for letter in cluster.dead_letters()} == {
+        *((f"device-odd-{p}", "refused") for p in range(6)),
+        *((f"stranger-{p}", "unbound") for p in range(6))}
+    # Behind the refused value its Thing was written to without the database.
+    third = [at_us for at_us, _by, thing, seq in accepted(cluster)
+             if thing.startswith("device-odd-") and seq == 3]
+    assert len(third) == 6 and max(third) < started * 1e6
+    moved = cluster.query("SELECT partition_id, node, how FROM holdfast.ownership"
+                          " WHERE how <> 'adopted' AND lower(during) > to_timestamp(%s)",
+                          (stopped,))
+    assert moved == []
+    end(cluster)
+
+
+def test_a_hole_does_not_stop_its_partition(make_cluster):
+    """The device that is unknown while the database does not answer holds the checkpoint, and
+    nothing else: more events pass it than the node may hold in flight."""
+    cluster = make_cluster(nodes=1, partitions=20, devices=1)
+    window = 24000 // 20
+    cluster.thingworx.make_things(names=["stranger"])
+    cluster.hub.generate(devices=1, rate=RATE)
+    wait_until(lambda: len(accepted(cluster)) > 10, 30, "the device has been met")
+    (partition,) = cluster.hub.ends()
+    connection = cluster.postgres.connect(database=cluster.database)
+    connection.autocommit = False
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE holdfast.binding, holdfast.fleet IN ACCESS EXCLUSIVE MODE")
+        cluster.hub.send("stranger", body={"seq": 1, "p1": 1}, partition=int(partition))
+        cluster.hub.stop_generator()
+        before = len(accepted(cluster, "node-1"))
+        cluster.hub.generate(devices=1, rate=4 * RATE, events=2 * window)
+        wait_until(lambda: len(accepted(cluster)) >= before + 2 * window, 30,
+                   lambda: f"{len(accepted(cluster)) - before} of {2 * window} passed the hole",
+                   every=0.2)
+    connection.rollback()
+    connection.close()
+    wait_until(lambda: any(thing == "stranger" for _at, _by, thing, _seq in accepted(cluster)), 30,
+               "the stranger is bound")
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_a_node_that_comes_back_late_drops_what_it_lost(make_cluster):
+    """After a restart partitions wait for their nodes for one TTL; then others take them."""
+    cluster = make_warm(make_cluster, nodes=2)
+    proxy = Proxy(cluster.postgres.port)
+    try:
+        cluster.add_node("late", database_port=proxy.port)
+        cluster.wait_balanced()
+        lost = cluster.partitions_of("late")
+        assert lost
+        stopped = time.time()
+        proxy.refuse()
+        cluster.postgres.kill()
+        proxy.drop()
+        pass_time(cluster, 1)
+        cluster.postgres.start()
+        wait_until(lambda: len(cluster.owners()) == 6
+                   and "late" not in cluster.owners().values(), 30,
+                   "others own what the late node had")
+        kept = [row.node for row in cluster.query(
+            "SELECT node FROM holdfast.ownership WHERE how <> 'adopted'"
+            "   AND lower(during) > to_timestamp(%s) AND NOT partition_id IN"
+            " (SELECT partition_id FROM holdfast.partition WHERE partition = ANY (%s))",
+            (stopped, lost))]
+        assert kept == [], "only the late node's partitions have moved"
+        taken_at = time.time()
+        wait_until(lambda: len({at for at, by, _thing, _seq in accepted(cluster)
+                                if by != "late" and at > taken_at * 1e6}) > 100, 30,
+                   "the others deliver")
+        # It still runs, but the hub has thrown its readers out.
+        assert [entry for entry in accepted(cluster, "late")
+                if entry[0] > (taken_at + 2) * 1e6] == []
+        proxy.refuse(False)
+        wait_until(lambda: cluster.partitions_of("late"), 30, "the late node owns again")
+        cluster.wait_balanced()
+        settle(cluster, duplicates=died_with(RATE * (taken_at - stopped + 1), len(lost), 6))
+        end(cluster)
+    finally:
+        proxy.close()
+
+
+def test_a_node_dies_meanwhile(make_cluster):
+    """It costs what the node had delivered since the outage began, and nothing else."""
+    cluster = make_warm(make_cluster)
+    stopped = time.time()
+    cluster.postgres.kill()
+    pass_time(cluster, 2 * TTL)
+    victim = "node-2"
+    own = [entry for entry in accepted(cluster, victim) if entry[0] > (stopped - 1) * 1e6]
+    assert own, "it has delivered without the database"
+    cluster.nodes[victim].kill()
+    own = [entry for entry in accepted(cluster, victim) if entry[0] > (stopped - 1) * 1e6]
+    cluster.postgres.start()
+    wait_until(lambda: len(cluster.owners()) == 6 and victim not in cluster.owners().values(), 30,
+               "the others own all partitions")
+    found = settle(cluster, duplicates=len(own))
+    print(f"a node died in an outage: {len(own)} events since the outage began (and 1 s before), "
+          f"{found['duplicates']} duplicates")
+    again = {(thing, seq) for _at, by, thing, seq in accepted(cluster) if by != victim}
+    assert found["duplicates"] == len({(t, s) for _at, _by, t, s in own} & again)
+    end(cluster)
+
+
+def test_the_limit_of_autonomy(make_cluster):
+    limit = 3.0
+    cluster = make_warm(make_cluster, nodes=2, arguments=["--autonomy-ms", int(limit * 1000)])
+    stopped = time.time()
+    cluster.postgres.stop()
+
+    def held():
+        return not any(entry["receivers"] for entry in cluster.hub.state()["partitions"])
+
+    wait_until(held, limit + 20, "nobody reads the hub any more")
+    held_at = time.time()
+    print(f"reading has stopped {held_at - stopped:.1f} s after the database (limit {limit})")
+    assert held_at - stopped > limit - 1
+    before = len(accepted(cluster))
+    emitted = cluster.hub.state()["emitted"]
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 30, "events are sent")
+    on_the_wire = RATE // 2
+    assert len(accepted(cluster)) < before + on_the_wire
+    cluster.postgres.start()
+    settle(cluster, duplicates=on_the_wire)
+    end(cluster)
+
+
+def test_what_cannot_fence_stops_at_the_trust_deadline(make_cluster):
+    """No source of that kind exists yet: the node is built with one that says it cannot fence. The
+    connection stays open and silent, so only the node's own clock tells."""
+    cluster = make_cluster(nodes=0, partitions=2, devices=10, started=False)
+    cluster.prepare()
+    cluster.configure()
+    proxy = Proxy(cluster.postgres.port)
+    try:
+        cluster.add_node("node-1", database_port=proxy.port,
+                         arguments=["--ttl-ms", 2 * TTL_MS],
+                         program=place.build_folder() / "tests/system/drivers/holdfast-unfenced")
+        cluster.wait_balanced()
+        cluster.hub.generate(devices=10, rate=RATE)
+        wait_until(lambda: len({entry[2] for entry in accepted(cluster)}) == 10
+                   and cluster.checkpoints(), 30, "every device has been met")
+        proxy.hold()
+        held_at = time.time()
+        wait_until(lambda: not cluster.nodes["node-1"].ready(), 20, "the node has lost its trust")
+        wait_until(lambda: not any(entry["receivers"] for entry in
+                                   cluster.hub.state()["partitions"]), 20, "its readers are gone")
+        emitted = cluster.hub.state()["emitted"]
+        wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 30,
+                   "events are sent")
+        last = max(entry[0] for entry in accepted(cluster)) / 1e6
+        print(f"the last value came {last - held_at:.2f} s after the database fell silent; "
+              f"the lease ran for {2 * TTL} s")
+        # What was on the wire at that moment may still be accepted, and comes again.
+        assert last - held_at < 2 * TTL + 1
+        proxy.heal()
+        settle(cluster, duplicates=RATE // 2)
+        end(cluster)
+    finally:
+        proxy.close()
