@@ -12,7 +12,9 @@ void lease_taken(struct lease *lease, int64_t sent_us, int64_t now_us)
 {
     lease->trusted_until_us = sent_us + lease->ttl_us - lease->margin_us;
     lease->sent_us = 0;
-    lease->next_us = now_us + lease->ttl_us / PINGS_PER_TTL;
+    /* From when it was sent, as the trust: after a slow answer the first ping is due at once. */
+    int64_t interval_us = lease->ttl_us / PINGS_PER_TTL;
+    lease->next_us = now_us - sent_us < interval_us ? sent_us + interval_us : now_us;
 }
 
 void lease_lost(struct lease *lease)

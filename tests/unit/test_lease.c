@@ -36,6 +36,19 @@ static void a_slow_answer_does_not_stretch_trust(void **state)
     assert_int_equal(lease.trusted_until_us, TTL / 3 + TTL - MARGIN);
 }
 
+static void a_slow_join_is_followed_by_a_ping_at_once(void **state)
+{
+    (void)state;
+    struct lease lease;
+    lease_init(&lease, TTL);
+    /* Counted from the answer, the first ping would come after the end of the trust. */
+    lease_taken(&lease, 0, TTL - MARGIN - TTL / 6);
+    assert_true(lease_ping_due(&lease, TTL - MARGIN - TTL / 6));
+    lease_taken(&lease, 0, TTL / 4);
+    assert_false(lease_ping_due(&lease, TTL / 3 - 1));
+    assert_true(lease_ping_due(&lease, TTL / 3));
+}
+
 static void an_answer_after_the_loss_brings_nothing_back(void **state)
 {
     (void)state;
@@ -77,6 +90,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trust_counts_from_when_the_call_was_sent),
         cmocka_unit_test(a_slow_answer_does_not_stretch_trust),
+        cmocka_unit_test(a_slow_join_is_followed_by_a_ping_at_once),
         cmocka_unit_test(an_answer_after_the_loss_brings_nothing_back),
         cmocka_unit_test(an_answer_to_no_ping_brings_nothing),
         cmocka_unit_test(it_says_when_to_look_again),
