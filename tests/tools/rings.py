@@ -7,6 +7,7 @@ this with the rings to run; without any it runs all of them, in the order of RIN
 import argparse
 import os
 import pathlib
+import random
 import re
 import subprocess
 import sys
@@ -225,7 +226,25 @@ def fuzz(options):
     return total(fuzz_target(name, options.fuzz_seconds) for name in targets)
 
 
-RINGS = {"lint": lint, "unit": unit, "sql": sql, "lab": lab, "fuzz": fuzz, "system": system}
+# --- chaos --------------------------------------------------------------------------------------
+
+FIXED_SEED = 20261121
+
+
+def chaos(options):
+    """One seed that is always the same, and one that is new each time and printed."""
+    if not build("asan", "holdfast", "holdfast-lab"):
+        return one("build", 1)
+    fresh = options.chaos_seed or random.SystemRandom().randrange(1, 10**6)
+    minutes = options.chaos_minutes / 2
+    return total(one(f"chaos, seed {seed}, {minutes:g} minutes",
+                     run(sys.executable, "-m", "chaos", "--minutes", minutes, "--seed", seed,
+                         env=environment()))
+                 for seed in (FIXED_SEED, fresh))
+
+
+RINGS = {"lint": lint, "unit": unit, "sql": sql, "lab": lab, "fuzz": fuzz, "system": system,
+         "chaos": chaos}
 
 
 def main():
@@ -233,6 +252,8 @@ def main():
     parser.add_argument("rings", nargs="*", metavar="ring",
                         help=f"{', '.join(RINGS)} (default: all, in this order)")
     parser.add_argument("--fuzz-seconds", type=int, default=10, help="seconds for every target")
+    parser.add_argument("--chaos-minutes", type=float, default=3, help="minutes for the chaos ring")
+    parser.add_argument("--chaos-seed", type=int, help="its second seed (default: a new one)")
     options = parser.parse_args()
     unknown = [name for name in options.rings if name not in RINGS]
     if unknown:

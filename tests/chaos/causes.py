@@ -1,0 +1,128 @@
+"""Why something was delivered twice, and which fault a pause belongs to. No I/O.
+
+Promise 4: duplicates are at most what was delivered after the last saved checkpoint. Here that is
+taken event by event: whoever had delivered it must have lost the partition without a hand-over, the
+first delivery must lie within the last moments before that, and a fault must have been at work; or
+the reply was lost.
+"""
+
+import typing
+
+# Checkpoints are saved every 250 ms; the sanitizers and two busy cores make that longer.
+UNSAVED = 2.5
+# A request that was sent may still be accepted until it times out.
+ON_THE_WIRE = 11.0
+SETTLING = 6.0  # an effect may come so long after its fault was healed
+REACH = 14.0  # a session ends so long after its node's trouble began: TTL, sweep, and busy cores
+
+
+class Record(typing.NamedTuple):
+    """A fault as it was carried out; times in seconds since 1970."""
+
+    kind: str
+    target: str
+    began: float
+    ended: float
+    repeats: str
+    holds: bool
+    claims_hub: bool
+
+
+def backwards(moment, records):
+    """Since when checkpoints may not have been saved, seen from a death at that moment."""
+    since = moment - UNSAVED
+    moved = True
+    while moved:
+        moved = False
+        for record in records:
+            if record.holds and record.began - UNSAVED < since <= record.ended + SETTLING:
+                since = record.began - UNSAVED
+                moved = True
+    return since
+
+
+class Window(typing.NamedTuple):
+    """A partition that was lost without a hand-over: what its owner may have delivered in vain."""
+
+    partition: str
+    node: str
+    since: float
+    lost_at: float
+    until: float
+    cause: str  # the kind of fault; None: nothing was done to it
+
+
+class Causes:
+    def __init__(self, records, takeovers):
+        self.records = records
+        self.windows = [window for window in (self._window(*each) for each in takeovers) if window]
+        self.by_owner = {}
+        for window in self.windows:
+            if window.cause:
+                self.by_owner.setdefault((window.partition, window.node), []).append(window)
+        self.lost_replies = [record for record in records if record.repeats == "all"]
+
+    def _window(self, before, after):
+        lost_at = before.until if before.until is not None else after.since
+        near = [record for record in self.records
+                if record.began <= lost_at + 1 and lost_at <= record.ended + REACH]
+        mine = [record for record in near
+                if record.repeats == "node" and record.target == before.node]
+        holding = [record for record in near if record.holds]
+        if before.end_reason == "declined":  # it had been told that it may not read
+            mine += [record for record in near if record.claims_hub]
+        if before.end_reason == "left" and not holding:
+            return None  # it had finished what it had begun
+        cause = mine or holding
+        return Window(before.partition, before.node,
+                      backwards(min((record.began for record in mine), default=lost_at), self.records),
+                      lost_at, after.since + (ON_THE_WIRE if holding else UNSAVED),
+                      max(cause, key=lambda record: record.began).kind if cause else None)
+
+    def unexplained_takeovers(self):
+        return [window for window in self.windows if window.cause is None]
+
+    def of(self, repeat):
+        """The kind of fault that explains a repetition, or None."""
+        windows = self._windows(repeat.partition, repeat.first)
+        if windows:
+            return min(windows, key=lambda window: abs(window.lost_at - repeat.again.at)).cause
+        replies = self._replies(repeat.first)
+        return replies[-1].kind if replies else None
+
+    def _windows(self, partition, first):
+        return [window for window in self.by_owner.get((partition, first.sender), ())
+                if window.since <= first.at <= window.until]
+
+    def _replies(self, first):
+        return [record for record in self.lost_replies
+                if record.began - 1 <= first.at <= record.ended + ON_THE_WIRE]
+
+    def bound(self, evidence, checkpoint_before):
+        """How many events the faults allow to come again: what was delivered in their windows and
+        stood above the last checkpoint that was seen before, and what was answered in vain."""
+        found = 0
+        for key, first in evidence.first.items():
+            if key in evidence.places:
+                partition, sequence = evidence.places[key]
+                if self._replies(first) or any(
+                        sequence > checkpoint_before(partition, window.lost_at)
+                        for window in self._windows(partition, first)):
+                    found += 1
+        return found
+
+
+def pauses_by_kind(pauses, records):
+    """{kind: (longest pause when it was alone, longest when others were at work too)}; "" is none."""
+    found = {}
+    for _partition, since, until in pauses:
+        kinds = {record.kind for record in records
+                 if record.began - 0.2 <= until and since <= record.ended + 1.0}
+        for kind in kinds or {""}:
+            alone, together = found.get(kind, (0.0, 0.0))
+            if len(kinds) < 2:
+                alone = max(alone, until - since)
+            else:
+                together = max(together, until - since)
+            found[kind] = alone, together
+    return found

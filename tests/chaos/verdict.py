@@ -1,0 +1,160 @@
+"""From the evidence to the verdict: what was promised, what was seen."""
+
+import re
+
+from chaos.causes import Causes, pauses_by_kind
+from chaos.evidence import Evidence, Seen
+from harness import process
+from harness.waiting import TimedOut, wait_until
+
+TTL_SECONDS = 5.0
+OWNED_WITHIN = 2 * TTL_SECONDS + 20  # the promise is TTL + 1 s, on machines that are not this busy
+DELIVERED_WITHIN = 120
+# What a node or the server never says, whatever others do to it.
+BUG = re.compile(r"please report|AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
+SERVER_BUG = re.compile(r"\] (XX\w{3}|23\w{3}|42\w{3}|22\w{3}|P0004) .*(ERROR|PANIC):")
+COUNTS = ("emitted", "delivered", "lost", "altered", "out_of_order", "duplicates", "excepted", "foreign")
+
+
+def settle(world):
+    """After the last heal: everything has an owner in time, everything arrives."""
+    cluster = world.cluster
+    for wait, limit in ((_all_owned, OWNED_WITHIN), (_delivered, DELIVERED_WITHIN),
+                        (_letters, DELIVERED_WITHIN)):
+        try:
+            wait_until(lambda wait=wait: wait(world), limit, lambda wait=wait: wait.__doc__, every=0.2)
+        except TimedOut as error:
+            world.fail(f"after the last heal {error}; grants {cluster.grants()}, ends"
+                       f" {cluster.hub.ends()}, checkpoints {cluster.checkpoints()}")
+
+
+def _all_owned(world):
+    """every partition has an owner that lives"""
+    owners = world.cluster.owners()
+    return len(owners) == world.partitions and set(owners.values()) <= set(world.nodes)
+
+
+def _delivered(world):
+    """everything is delivered"""
+    return world.cluster.delivered_all()
+
+
+def _letters(world):
+    """every poison value and every event of a stranger is a dead letter"""
+    return len(world.cluster.dead_letters()) >= (sum(world.poison_sent.values())
+                                                 + sum(world.strangers_sent.values()))
+
+
+def stop_nodes(world):
+    """All of them, cleanly: the sanitizers have their say in the exit status."""
+    for node in world.nodes.values():
+        if node.alive:
+            world.going(node)
+            status = node.stop()
+            if status != 0:
+                world.fail(f"{node.name} ended with status {status} at the end", node)
+    left = world.ask("SELECT node FROM holdfast.session WHERE ended_at IS NULL")
+    if left:
+        world.fail(f"sessions are left after all nodes have stopped: {left}")
+
+
+def judge(world, longest=10):
+    """Compares, notes failures, and gives what is known as one dictionary."""
+    counts = world.cluster.check()
+    evidence = Evidence(world.cluster)
+    records = world.carried_out()
+    seen = Seen(world.watch.samples, world.watch.crashes)
+    causes = Causes(records, evidence.takeovers())
+    _counts(world, counts)
+    _letters_fit(world)
+    by_cause, unexplained = {}, []
+    for repeat in evidence.repeats:
+        cause = causes.of(repeat)
+        if cause is None:
+            unexplained.append(repeat)
+        else:
+            by_cause[cause] = by_cause.get(cause, 0) + 1
+    bound = causes.bound(evidence, seen.before)
+    for what, found in (
+            ("deliveries came twice without a fault that explains it", unexplained),
+            ("partitions were taken from a node that nothing was done to",
+             causes.unexplained_takeovers()),
+            ("events below a checkpoint were delivered again by the next owner",
+             evidence.below_checkpoint(seen)),
+            ("checkpoints passed an event that ThingWorx had not accepted",
+             evidence.early_checkpoints(world.watch.samples)),
+            ("ownerships overlap, or their tokens do not grow", _disorder(evidence.ownerships)),
+            ("terms overlap, or their tokens do not grow", _disorder(_terms(world)))):
+        if found:
+            world.fail(f"{len(found)} {what}: " + "; ".join(str(each) for each in found[:longest]))
+    _logs(world)
+    return {"events": {key: counts[key] for key in COUNTS}, "duplicates_bound": bound,
+            "duplicates_by_cause": by_cause,
+            "repeated_deliveries": len(evidence.repeats), "takeovers": len(causes.windows),
+            "pauses": pauses_by_kind(evidence.pauses(), records), "looks": world.watch.looks,
+            "unexplained": len(unexplained),
+            "takeover_list": [[*before, *after] for before, after in evidence.takeovers()],
+            "repeats": [[causes.of(repeat), repeat.partition, repeat.sequence, *repeat.first,
+                         repeat.again.at, repeat.again.sender] for repeat in evidence.repeats[:2000]]}
+
+
+def _counts(world, counts):
+    for key in ("lost", "altered", "out_of_order", "foreign"):
+        if counts[key]:
+            world.fail(f"{counts[key]} events {key.replace('_', ' ')}: {counts.get(key + '_examples')}")
+    if not counts["delivered"]:
+        world.fail("nothing was delivered")
+
+
+def _letters_fit(world):
+    """Exactly what is poison is a dead letter."""
+    wanted = {(device, seq) for sent in (world.poison_sent, world.strangers_sent)
+              for device, count in sent.items() for seq in range(1, count + 1)}
+    letters = world.cluster.dead_letters()
+    for letter in letters:
+        if not letter.device.startswith(("poison-", "stranger-")):
+            world.fail(f"a good value became a dead letter: {letter}")
+    found = world.cluster.dead_letter_events()
+    if len(letters) != len(wanted) or set(found) != wanted:
+        world.fail(f"{len(wanted)} dead letters were to be expected, there are {len(letters)}")
+
+
+def _terms(world):
+    class Term:
+        def __init__(self, row):
+            self.partition, self.since, self.until, self.token = row
+            self.how = ""
+
+        def __str__(self):
+            return f"{self.partition} {self.token} {self.since}-{self.until}"
+    return [Term(row) for row in world.cluster.query(
+        "SELECT lease, extract(epoch FROM lower(during))::float8 AS since,"
+        " extract(epoch FROM upper(during))::float8 AS until, token FROM holdfast.term ORDER BY 1, 2")]
+
+
+def _disorder(grants):
+    """Of grants by what is granted and when: those that begin before the last has ended, or whose
+    token is not greater. An adopted one goes on under its token."""
+    found = []
+    for one, other in zip(grants, grants[1:]):
+        if one.partition == other.partition:
+            early = one.until is None or other.since < one.until
+            grown = other.token > one.token or (other.how == "adopted" and other.token == one.token)
+            if early or not grown:
+                found.append(f"{one} / {other}")
+    return found
+
+
+def _logs(world):
+    for path in sorted((world.run.path / "log").glob("*.log")):
+        pattern = SERVER_BUG if path.stem == "postgres" else BUG
+        with path.open(encoding="utf-8", errors="replace") as file:
+            bad = [line.strip() for line in file if pattern.search(line)]
+        if bad:
+            world.fail(f"{len(bad)} lines of {path.name} speak of a bug, first: {bad[0][:400]}")
+
+
+def last_lines(world, count=8):
+    """The end of every log, for the screen."""
+    return [(path.name, process.tail(path, count))
+            for path in sorted((world.run.path / "log").glob("*.log"))]
