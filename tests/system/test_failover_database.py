@@ -3,13 +3,12 @@
 import re
 
 import pytest
+from failover_kit import ((NODES, RATE, accepted, assert_one_history, emitted, joined_of, timelines,
+                          tokens, wait_attached, wait_checkpoints, wait_events)
 from harness.replication import Pair
 from harness.tcp_proxy import Proxy
 from harness.waiting import wait_until
 from proof import end, settle
-
-RATE = 300
-NODES = 3
 
 
 @pytest.fixture
@@ -34,76 +33,11 @@ def begin(make_cluster, pair):
     return cluster
 
 
-def wait_checkpoints(cluster):
-    wait_until(lambda: len(cluster.checkpoints()) == cluster.hub.partitions, 30,
-               "every partition has a checkpoint")
-
-
-def tokens(cluster):
-    return {partition: token for partition, (_node, token, _state) in cluster.grants().items()}
-
-
-def accepted(cluster):
-    return cluster.thingworx.state()["accepted_values"]
-
-
-def emitted(cluster):
-    return cluster.hub.state()["emitted"]
-
-
-def wait_events(cluster, seconds):
-    """Until the hub has sent as much as in so many seconds."""
-    since = emitted(cluster)
-    wait_until(lambda: emitted(cluster) >= since + seconds * RATE, 60, "events flow")
-
-
 def fail_over(cluster, pair):
     """Promotes the standby, and waits until all nodes work with it and own everything."""
     pair.promote()
     cluster.look_away()
     wait_attached(cluster, pair.new)
-
-
-def wait_attached(cluster, server, nodes=NODES):
-    """Until so many nodes are joined to that server, on its timeline, and own all partitions."""
-    def attached():
-        found = cluster.query(
-            "SELECT count(*) AS n FROM holdfast.session s JOIN holdfast.incarnation_history i"
-            " USING (incarnation) WHERE s.ended_at IS NULL"
-            "   AND i.incarnation = (SELECT incarnation FROM holdfast.incarnation_live)"
-            "   AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = s.lease_pid"
-            "                  AND a.backend_start = s.lease_start)")
-        return found[0].n == nodes and len(cluster.owners()) == cluster.hub.partitions
-    assert cluster.postgres.primary is server
-    wait_until(attached, 60, lambda: f"{nodes} nodes own everything at the new primary:"
-                                     f" {cluster.grants()}")
-
-
-def assert_one_history(cluster):
-    """On the surviving timeline: tokens grow in the order of the grants, terms and ownerships do
-    not overlap, and diagnose() finds nothing wrong."""
-    shrunk = cluster.query(
-        "SELECT * FROM (SELECT hub, partition, since, token, lag(token) OVER w AS before, how"
-        "  FROM holdfast.partition_history WINDOW w AS (PARTITION BY hub, partition ORDER BY since))"
-        " h WHERE token < before OR (token = before AND how <> 'adopted')")
-    assert shrunk == []
-    shrunk = cluster.query(
-        "SELECT * FROM (SELECT since, token, lag(token) OVER (ORDER BY since) AS before"
-        "  FROM holdfast.leader_history) h WHERE token <= before")
-    assert shrunk == []
-    for view, key in (("partition_history", "hub, partition"), ("leader_history", "1")):
-        overlapping = cluster.query(
-            f"SELECT * FROM (SELECT since, lag(coalesce(until, 'infinity')) OVER"
-            f" (PARTITION BY {key} ORDER BY since) AS before FROM holdfast.{view}) h"
-            f" WHERE before > since")
-        assert overlapping == [], view
-    assert cluster.query("SELECT * FROM holdfast.diagnose() WHERE severity = 'error'") == []
-
-
-def new_timeline(cluster):
-    """The incarnations of the database, oldest first, as (timeline, first token)."""
-    return [(row.timeline, row.first_token) for row in cluster.query(
-        "SELECT timeline, first_token FROM holdfast.incarnation_history ORDER BY began_at")]
 
 
 @pytest.mark.parametrize("how", ["sync", "async"])
@@ -121,18 +55,12 @@ def test_nodes_follow_a_promoted_standby(make_cluster, make_pair, how):
     assert cluster.owners() == owners, "partitions are kept for their nodes"
     after = tokens(cluster)
     assert min(after.values()) > max(before.values())
-    assert [timeline for timeline, _token in new_timeline(cluster)] == [1, 2]
+    assert timelines(cluster) == [1, 2]
     wait_events(cluster, 1)
     print("events before the new primary:", outage)
     settle(cluster, duplicates=emitted(cluster))
     assert_one_history(cluster)
     end(cluster)
-
-
-def joined_of(node):
-    """The timelines of a node's sessions, in the order of its log."""
-    return [int(found) for found in re.findall(r'"?joined the cluster"?.*\btimeline=(\d+)',
-                                               node.log.read_text(errors="replace"))]
 
 
 def says(node, sentence):
