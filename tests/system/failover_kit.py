@@ -13,6 +13,13 @@ def wait_checkpoints(cluster):
                "every partition has a checkpoint")
 
 
+def wait_known(cluster):
+    """Until every device has been met, so that its events need no database any more."""
+    wait_checkpoints(cluster)
+    wait_until(lambda: cluster.query("SELECT count(*) AS n FROM holdfast.bindings")[0].n
+               == cluster.devices, 60, "every device is bound")
+
+
 def tokens(cluster):
     return {partition: token for partition, (_node, token, _state) in cluster.grants().items()}
 

@@ -3,8 +3,8 @@
 import re
 
 import pytest
-from failover_kit import ((NODES, RATE, accepted, assert_one_history, emitted, joined_of, timelines,
-                          tokens, wait_attached, wait_checkpoints, wait_events)
+from failover_kit import (NODES, RATE, accepted, assert_one_history, emitted, joined_of, timelines,
+                          tokens, wait_attached, wait_known, wait_events)
 from harness.replication import Pair
 from harness.tcp_proxy import Proxy
 from harness.waiting import wait_until
@@ -29,7 +29,7 @@ def begin(make_cluster, pair):
     """A cluster on the pair, under load, all of it delivered from time to time."""
     cluster = make_cluster(nodes=NODES, own_postgres=pair)
     cluster.hub.generate(rate=RATE)
-    wait_checkpoints(cluster)
+    wait_known(cluster)
     return cluster
 
 
@@ -88,7 +88,7 @@ def test_nodes_leave_a_stale_primary_when_they_are_stolen_from(make_cluster, mak
         cluster.add_node(name)
     cluster.wait_balanced()
     cluster.hub.generate(rate=RATE)
-    wait_checkpoints(cluster)
+    wait_known(cluster)
     before = tokens(cluster)
     pair.wait_caught_up()
     pair.promote()
@@ -117,7 +117,7 @@ def test_an_asynchronous_standby_has_lost_the_last_grants(make_cluster, make_pai
     pair = make_pair(False)
     cluster = make_cluster(nodes=2, own_postgres=pair, node_arguments=["--ttl-ms", "2000"])
     cluster.hub.generate(rate=RATE)
-    wait_checkpoints(cluster)
+    wait_known(cluster)
     pair.wait_caught_up()
     pair.new.cut_off()
     cluster.nodes["node-2"].kill()
@@ -172,7 +172,7 @@ def test_one_address_that_leads_back_to_the_stale_primary(make_cluster, make_pai
     node = cluster.add_node("node-1", database_port=(address.port,))
     cluster.wait_balanced()
     cluster.hub.generate(rate=RATE)
-    wait_checkpoints(cluster)
+    wait_known(cluster)
     pair.wait_caught_up()
     pair.promote()
     cluster.look_away()

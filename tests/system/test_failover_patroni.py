@@ -4,7 +4,7 @@ import time
 
 import pytest
 from failover_kit import (NODES, RATE, assert_one_history, emitted, joined_of, timelines, tokens,
-                          wait_attached, wait_checkpoints, wait_events)
+                          wait_attached, wait_known, wait_events)
 from harness import patroni
 from harness.waiting import wait_until
 from proof import accepted, end, settle
@@ -43,7 +43,7 @@ def wait_saved(cluster, since):
 def test_the_machine_of_the_primary_dies(make_cluster, database):
     cluster = make_cluster(nodes=NODES, own_postgres=database.start())
     cluster.hub.generate(rate=RATE)
-    wait_checkpoints(cluster)
+    wait_known(cluster)
     before, owners = tokens(cluster), cluster.owners()
     killed = time.time()
     dead, writable = database.fail_over()
