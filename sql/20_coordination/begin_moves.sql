@@ -3,7 +3,7 @@
 -- Parameters: partition_ids, session_ids: pairs of a partition and its successor (null: nobody);
 --             reason: for people.
 -- Returns: number of moves begun.   Calls: touch_sessions, add_event, setting_ms, ms.
--- Tables: partition (update).   Internal; needs the lock on cluster.
+-- Tables: partition (update), session (read).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.begin_moves(partition_ids int[], session_ids int[], reason text) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
@@ -25,7 +25,12 @@ BEGIN
     SELECT array_agg(DISTINCT a.owner_session_id), count(*) INTO v_owners, v_count FROM asked a;
     PERFORM touch_sessions(v_owners);
     PERFORM add_event('move', NULL, NULL, 'Planned moves began',
-                      format('%s partitions of %s nodes: %s.', v_count, cardinality(v_owners), reason));
+                      CASE WHEN v_count = 1
+                           THEN (SELECT format('Partition %s/%s of node %s: %s.', p.hub, p.partition, s.node, reason)
+                                   FROM partition p
+                                   JOIN session s ON s.session_id = p.owner_session_id
+                                  WHERE p.partition_id = ANY (partition_ids) AND p.state = 'releasing' LIMIT 1)
+                           ELSE format('%s partitions of %s nodes: %s.', v_count, cardinality(v_owners), reason) END);
     RETURN v_count;
 END
 $$;

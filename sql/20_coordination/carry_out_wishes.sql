@@ -1,8 +1,8 @@
 -- carry_out_wishes()
 -- Purpose: begins the moves that administrators asked for with move_partition(). A wish whose node
---          is not live is dropped, and the event log says so.
+--          is not live, or whose partition is paused, is dropped, and the event log says so.
 -- Returns: nothing.   Calls: begin_moves, grant_partitions, add_event.
--- Tables: move_wish (delete), partition, session (read).   Internal; needs the lock on cluster.
+-- Tables: move_wish (delete), partition, pause, session (read).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.carry_out_wishes() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
@@ -10,24 +10,27 @@ DECLARE
     v_wish record;
 BEGIN
     FOR v_wish IN
-        WITH wishes AS (DELETE FROM move_wish RETURNING partition_id, node)
+        WITH wishes AS (DELETE FROM move_wish RETURNING partition_id, node, wished_by)
         SELECT w.partition_id, w.node, p.hub || '/' || p.partition AS name, p.owner_session_id,
-               p.retired_at IS NOT NULL AS retired, s.session_id
+               p.retired_at IS NOT NULL AS retired, s.session_id,
+               format('administrator %s asked for it', w.wished_by) AS reason,
+               EXISTS (SELECT FROM pause a WHERE a.hub = p.hub AND a.partition IN ('', p.partition)) AS paused
           FROM wishes w
           JOIN partition p ON p.partition_id = w.partition_id
           LEFT JOIN session s ON s.node = w.node AND s.ended_at IS NULL
          ORDER BY w.partition_id
     LOOP
-        IF v_wish.session_id IS NULL OR v_wish.retired THEN
+        IF v_wish.session_id IS NULL OR v_wish.retired OR v_wish.paused THEN
             PERFORM add_event('move', v_wish.node, format('partition %s', v_wish.name),
                               'A move that was asked for was not made',
                               CASE WHEN v_wish.retired THEN 'The hub no longer has the partition.'
+                                   WHEN v_wish.paused THEN 'The partition is paused; a pin counts once it is resumed.'
                                    ELSE 'The node is not live.' END,
                               'Look at the view nodes, then call move_partition() again.');
         ELSIF v_wish.owner_session_id IS NULL THEN
             PERFORM grant_partitions(ARRAY[v_wish.partition_id], ARRAY[v_wish.session_id], 'moved');
         ELSIF v_wish.owner_session_id <> v_wish.session_id THEN
-            PERFORM begin_moves(ARRAY[v_wish.partition_id], ARRAY[v_wish.session_id], 'an administrator asked for it');
+            PERFORM begin_moves(ARRAY[v_wish.partition_id], ARRAY[v_wish.session_id], v_wish.reason);
         END IF;
     END LOOP;
 END

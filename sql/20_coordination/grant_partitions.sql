@@ -37,10 +37,11 @@ BEGIN
 
     WITH wanted AS MATERIALIZED (
         -- nextval itself, not new_token(): ten thousand calls of a function would take 80 ms.
-        SELECT w.partition_id, w.session_id, coalesce(w.token, nextval('holdfast.token')) AS token
+        SELECT w.partition_id, w.session_id, coalesce(w.token, nextval('holdfast.token')) AS token,
+               p.move_reason AS reason
           FROM unnest(grant_partitions.partition_ids, grant_partitions.session_ids,
                       grant_partitions.tokens) AS w (partition_id, session_id, token)
-         WHERE w.partition_id IS NOT NULL),
+          JOIN partition p ON p.partition_id = w.partition_id),
     granted AS (
         UPDATE partition p
            SET state = 'owned', owner_session_id = w.session_id, token = w.token,
@@ -48,16 +49,17 @@ BEGIN
                move_again_at = NULL, reserved_node = NULL, reserved_session_id = NULL
           FROM wanted w
          WHERE p.partition_id = w.partition_id
-        RETURNING p.partition_id, p.owner_session_id, p.token, p.free_since),
+        RETURNING p.partition_id, p.owner_session_id, p.token, p.free_since, w.reason),
     fenced AS (
         UPDATE checkpoint c
            SET token = w.token
           FROM wanted w
          WHERE c.partition_id = w.partition_id)
-    INSERT INTO ownership (partition_id, session_id, node, token, during, how)
+    INSERT INTO ownership (partition_id, session_id, node, token, during, how, move_reason)
     SELECT g.partition_id, g.owner_session_id, s.node, g.token,
            tstzrange(greatest(clock_timestamp(), g.free_since), NULL),
-           CASE WHEN g.free_since = '-infinity' THEN 'first' ELSE grant_partitions.how END
+           CASE WHEN g.free_since = '-infinity' THEN 'first' ELSE grant_partitions.how END,
+           CASE WHEN grant_partitions.how = 'moved' THEN g.reason END
       FROM granted g
       JOIN session s ON s.session_id = g.owner_session_id;
     GET DIAGNOSTICS v_count = ROW_COUNT;

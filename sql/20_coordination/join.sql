@@ -15,7 +15,7 @@
 -- Errors: HF001 the name is in use (after a wait of up to one TTL), HF003 protocol, HF004 wrong
 --         backends, HF005 a setting weakens the lease, 22023 bad arguments.
 -- Calls: check_lease_backend, await_name, refuse_name, lock_cluster, raise_tokens, open_incarnation,
---        dead_sessions, terminate_backends, end_sessions, open_terms, grant_partitions, place_free.
+--        dead_sessions, terminate_backends, end_sessions, steady_at, open_terms, grant_partitions, place_free.
 -- Tables: node (upsert), session (insert), partition, cluster (update).
 CREATE OR REPLACE FUNCTION holdfast.join(node text, protocol int, version text, previous_key uuid,
                                          highest_token bigint, capacity int, lease_ttl_ms int,
@@ -34,6 +34,7 @@ DECLARE
     v_tokens   bigint[];
     v_id       int;
     v_key      uuid;
+    v_steady   timestamptz;
 BEGIN
     IF protocol IS DISTINCT FROM 1 THEN
         RAISE EXCEPTION USING ERRCODE = 'HF003',
@@ -84,8 +85,10 @@ BEGIN
     PERFORM end_sessions(array_remove(ARRAY[v_previous.session_id], NULL),
                          CASE WHEN v_replaced THEN 'replaced' ELSE 'died' END);
 
-    INSERT INTO node AS n (name, capacity) VALUES ($1, $6)
-        ON CONFLICT (name) DO UPDATE SET capacity = excluded.capacity, last_joined = clock_timestamp();
+    v_steady := steady_at($1);
+    INSERT INTO node AS n (name, capacity, steady_at) VALUES ($1, $6, v_steady)
+        ON CONFLICT (name) DO UPDATE
+       SET capacity = excluded.capacity, last_joined = clock_timestamp(), steady_at = excluded.steady_at;
     v_id := nextval('session_number');
     -- From here on an error leaves the lock behind.
     IF NOT pg_try_advisory_lock(lock_class(), v_id) THEN
@@ -111,6 +114,11 @@ BEGIN
     PERFORM add_event('join', $1, format('session %s', v_id), 'A node joined',
                       format('Version %s, capacity %s, TTL %s ms; it adopted %s partitions.',
                              $3, $6, $7, coalesce(cardinality(v_ids), 0)));
+    IF v_steady IS NOT NULL THEN
+        PERFORM add_event('node', $1, format('session %s', v_id), 'A node that dies again and again waits for partitions',
+                          format('It keeps what it adopted and gets no more until %s.', v_steady),
+                          'See why it dies: its log, its memory, its way to the database. set_setting(''flap_hold_ms'', ''0'') ends such waits.');
+    END IF;
     PERFORM pg_notify('holdfast', 'members');
     RETURN QUERY SELECT v_id, v_key, v_live.system_identifier, v_live.timeline, v_live.incarnation, $7;
 END

@@ -1,8 +1,8 @@
 -- placement(rebalance, fall_back)
 -- Purpose: who shall get which partition, decided and not applied. Sticky, with the fewest moves:
---          every session keeps what it has up to its quota; what is free, and what is too much, is
---          numbered, the free places are numbered, and equal numbers meet. Set-based, because ten
---          thousand partitions over a thousand nodes must not take seconds.
+--          what is pinned goes to its node; every session keeps what it has up to its quota; what is
+--          free, and what is too much, is numbered, the free places are numbered, and equal numbers
+--          meet. Set-based, because ten thousand partitions over a thousand nodes must not take seconds.
 -- Parameters: rebalance: also move what sessions have beyond their quota (planned moves); false: only
 --             partitions without an owner. fall_back: when every session that could serve a hub has
 --             declined it, give it to one of them all the same; false: leave it free.
@@ -11,7 +11,7 @@
 --          moment ago, stays where it is.
 -- Planned on a table whose statistics are old, a statement here can look so dear that it would be
 -- compiled first, for 300 ms: hence jit, here and wherever placement() is called.
--- Calls: quotas.   Tables: partition, hub, cluster, decline (read).   Internal.
+-- Calls: placeable, quotas.   Tables: session, decline (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.placement(rebalance boolean, fall_back boolean)
 RETURNS TABLE (partition_id int, from_session int, to_session int, reason text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
@@ -31,20 +31,17 @@ DECLARE
     v_got   int[];
     v_to    int[];
     v_lost  int[];
-    v_until timestamptz;
 BEGIN
-    SELECT c.reserved_until INTO v_until FROM cluster c;
+    RETURN QUERY
+        SELECT a.partition_id, a.present, a.target, 'it is pinned to node ' || s.node
+          FROM placeable() a
+          JOIN session s ON s.session_id = a.target
+         WHERE a.pinned AND a.target IS DISTINCT FROM a.present AND (placement.rebalance OR a.present IS NULL);
+
     WITH q AS MATERIALIZED (SELECT * FROM quotas()),
-    active AS (
-        SELECT p.partition_id, p.hub, coalesce(p.successor_session_id, p.owner_session_id) AS target,
-               p.state = 'releasing' OR coalesce(p.move_again_at > v_now, false) AS fixed,
-               p.owner_session_id IS NULL AND p.reserved_node IS NOT NULL
-                   AND v_until > v_now AS reserved
-          FROM partition p
-          JOIN hub h ON h.name = p.hub AND h.enabled
-         WHERE p.retired_at IS NULL),
+    active AS MATERIALIZED (SELECT * FROM placeable()),
     ranked AS (
-        SELECT a.*, row_number() OVER (PARTITION BY a.target ORDER BY a.fixed DESC, a.partition_id) AS rank
+        SELECT a.*, row_number() OVER (PARTITION BY a.target ORDER BY a.fixed DESC, a.pinned DESC, a.partition_id) AS rank
           FROM active a
          WHERE a.target IS NOT NULL AND placement.rebalance),
     loose AS (
@@ -55,7 +52,7 @@ BEGIN
         SELECT r.partition_id, r.hub, r.target
           FROM ranked r
           JOIN q ON q.session_id = r.target
-         WHERE r.rank > q.quota AND NOT r.fixed)
+         WHERE r.rank > q.quota AND NOT r.fixed AND NOT r.pinned)
     SELECT array_agg(l.partition_id ORDER BY l.hub, l.partition_id),
            array_agg(l.hub ORDER BY l.hub, l.partition_id),
            array_agg(l.owner ORDER BY l.hub, l.partition_id),

@@ -1,17 +1,19 @@
 -- report(session_key, stats, partition_ids, last_sequences, last_enqueued_ms)
 -- Purpose: what a node says about itself, and how far its hubs have written their partitions (for
---          lag); about once a second, asynchronous commit.
+--          lag, and since when there is one); about once a second, asynchronous commit.
 -- Parameters: stats: a flat JSON object; arrays of equal length: partitions that the caller owns (others
 --             are passed over), sequence number and enqueued time of their newest events.
 -- Returns: nothing.   Errors: HF002 the session has ended; 22023 arrays of different length.
--- Calls: session_of.   Tables: node_report, partition_head (upsert), session, partition (read).
+-- Calls: session_of, setting_ms.
+-- Tables: node_report, partition_head (upsert), session, partition, checkpoint (read).
 CREATE OR REPLACE FUNCTION holdfast.report(session_key uuid, stats jsonb, partition_ids int[],
                                            last_sequences bigint[], last_enqueued_ms bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_id constant int := session_of(session_key);
+    v_id       constant int := session_of(session_key);
+    v_alarm_ms constant int := setting_ms('lag_alarm_ms');
 BEGIN
     IF jsonb_typeof($2) IS DISTINCT FROM 'object' OR cardinality($3) IS NULL
        OR cardinality($3) IS DISTINCT FROM cardinality($4) OR cardinality($3) IS DISTINCT FROM cardinality($5) THEN
@@ -25,15 +27,20 @@ BEGIN
     SELECT s.node, s.session_id, clock_timestamp(), $2 FROM session s WHERE s.session_id = v_id
         ON CONFLICT (node) DO UPDATE
        SET session_id = excluded.session_id, reported_at = excluded.reported_at, stats = excluded.stats;
-    INSERT INTO partition_head AS h (partition_id, last_sequence, last_enqueued_ms, reported_at)
-    SELECT DISTINCT ON (i.partition_id) i.partition_id, i.last_sequence, i.last_enqueued_ms, clock_timestamp()
+    INSERT INTO partition_head AS h (partition_id, last_sequence, last_enqueued_ms, reported_at, behind_since)
+    SELECT DISTINCT ON (i.partition_id) i.partition_id, i.last_sequence, i.last_enqueued_ms, clock_timestamp(),
+           CASE WHEN i.last_sequence > coalesce(c.sequence, -1)
+                 AND i.last_enqueued_ms - c.enqueued_ms >= v_alarm_ms THEN clock_timestamp() END
       FROM unnest($3, $4, $5) AS i (partition_id, last_sequence, last_enqueued_ms)
       JOIN partition p ON p.partition_id = i.partition_id AND p.owner_session_id = v_id
+      JOIN checkpoint c ON c.partition_id = i.partition_id
      WHERE i.last_sequence IS NOT NULL AND i.last_enqueued_ms IS NOT NULL
      ORDER BY i.partition_id
         ON CONFLICT (partition_id) DO UPDATE
        SET last_sequence = excluded.last_sequence, last_enqueued_ms = excluded.last_enqueued_ms,
-           reported_at = excluded.reported_at;
+           reported_at = excluded.reported_at,
+           behind_since = CASE WHEN excluded.behind_since IS NOT NULL
+                               THEN coalesce(h.behind_since, excluded.behind_since) END;
 END
 $$;
 COMMENT ON FUNCTION holdfast.report(uuid, jsonb, int[], bigint[], bigint[]) IS

@@ -5,7 +5,7 @@
 -- Parameters: session_id: of the caller, who gets the leases (it has just shown that it lives).
 -- Returns: whether there was anything to do.
 -- Calls: incarnation_current, dead_sessions, lock_cluster, terminate_backends, end_sessions, open_terms, place_free.
--- Tables: session, lease, partition, hub, cluster (read).   Internal; never on a lease connection.
+-- Tables: session, lease, partition, hub, pause, cluster (read).   Internal; never on a lease connection.
 CREATE OR REPLACE FUNCTION holdfast.sweep_dead(session_id int) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
@@ -26,6 +26,8 @@ BEGIN
                          JOIN hub h ON h.name = p.hub AND h.enabled
                         CROSS JOIN cluster c
                         WHERE p.owner_session_id IS NULL AND p.retired_at IS NULL
+                          AND NOT EXISTS (SELECT FROM pause a
+                                           WHERE a.hub = p.hub AND a.partition IN ('', p.partition))
                           AND (p.reserved_node IS NULL OR c.reserved_until <= clock_timestamp())
                           AND EXISTS (SELECT FROM session s
                                         JOIN node n ON n.name = s.node

@@ -14,16 +14,19 @@ AS $$
 DECLARE
     v_id      constant int := session_of(session_key);
     v_overdue int[];
+    v_busy    boolean;
+    v_pruned  bigint;
 BEGIN
     PERFORM refuse_on_lease('tend');
     PERFORM require_leader(v_id, leader_token);
     PERFORM end_hung_leases();
-    PERFORM sweep_dead(v_id);
+    v_busy := sweep_dead(v_id);
     IF NOT EXISTS (SELECT FROM session s WHERE s.session_id = v_id AND s.ended_at IS NULL) THEN
         RETURN 1000; -- The sweep found the caller's own lease gone; its next call is told so.
     END IF;
 
     IF EXISTS (SELECT FROM partition p WHERE p.move_deadline <= clock_timestamp()) THEN
+        v_busy := true;
         PERFORM lock_cluster();
         SELECT array_agg(p.partition_id) INTO v_overdue
           FROM partition p WHERE p.move_deadline <= clock_timestamp();
@@ -31,17 +34,20 @@ BEGIN
     END IF;
 
     IF plan_is_due() THEN
+        v_busy := true;
         PERFORM lock_cluster();
         PERFORM require_leader(v_id, leader_token);
         PERFORM plan_and_move();
     END IF;
 
-    -- prune_history() takes ten thousand rows of a kind at most, so it comes every ten minutes.
-    UPDATE housekeeping h
-       SET done_at = clock_timestamp()
-     WHERE h.task = 'prune' AND h.done_at < clock_timestamp() - interval '10 minutes';
-    IF FOUND THEN
-        PERFORM prune_history();
+    -- Every ten minutes, and again at once while there is more than one call may take; never while
+    -- this transaction holds the lock on cluster, for which others wait.
+    IF NOT v_busy AND EXISTS (SELECT FROM housekeeping h
+                               WHERE h.task = 'prune' AND h.done_at < clock_timestamp() - interval '10 minutes') THEN
+        v_pruned := prune_history();
+        UPDATE housekeeping h
+           SET done_at = CASE WHEN v_pruned < 10000 THEN clock_timestamp() ELSE h.done_at END
+         WHERE h.task = 'prune';
     END IF;
 
     RETURN (

@@ -2,7 +2,8 @@
 -- Tables: lease, session, term.
 DROP VIEW IF EXISTS holdfast.leader CASCADE;
 CREATE VIEW holdfast.leader AS
-SELECT s.node, l.session_id, l.token, lower(t.during) AS since
+SELECT s.node, lower(t.during) AS since, date_trunc('seconds', clock_timestamp() - lower(t.during)) AS for_how_long,
+       l.token, l.session_id
   FROM holdfast.lease l
   JOIN holdfast.session s ON s.session_id = l.session_id
   JOIN holdfast.term t ON t.lease = l.name AND t.token = l.token

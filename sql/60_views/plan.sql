@@ -12,4 +12,4 @@ SELECT p.hub, p.partition, o.node, n.node, p.move_reason, 'under way', p.move_de
   LEFT JOIN holdfast.session n ON n.session_id = p.successor_session_id
  WHERE p.state = 'releasing';
 COMMENT ON VIEW holdfast.plan IS 'What would move if the leader planned now, and what is moving already';
-COMMENT ON COLUMN holdfast.plan.to_node IS 'Null: nobody, its hub is disabled';
+COMMENT ON COLUMN holdfast.plan.to_node IS 'Null: nobody, it is paused or its hub is disabled';

@@ -83,7 +83,7 @@ static void open_reader(struct grant *grant)
         after = mark.offset;
     grant->outstanding = tracker_room(grant->tracker);
     grant->stopping = grant->overflowed = grant->held = false;
-    struct hub_start start = {after, grant->generation, grant->abandoned};
+    struct hub_start start = {after, grant->start_ms, grant->generation, grant->abandoned};
     grant->reader =
         hub_read(hub, grant->partition, grant->token, &start, grant->outstanding, grant);
 }
@@ -109,6 +109,7 @@ static void on_call(void *ctx, bool yes, const struct error *err)
     if (yes && grant->state == OWNERSHIP_ABANDONING) {
         free(grant->resume_offset);
         grant->resume_offset = NULL;
+        grant->start_ms = -1;
         grant->abandoned = true;
         grant->generation++;
     }

@@ -28,7 +28,8 @@ struct grant {
     struct source_reader *reader;
     struct tracker *tracker;
     uint32_t outstanding; /* credit granted and not yet used */
-    char *resume_offset;  /* where to read on when the tracker knows nothing; NULL: start policy */
+    char *resume_offset;  /* where to read on when the tracker knows nothing; NULL: start_ms */
+    int64_t start_ms;     /* an administrator's choice, 0: the start of the log; -1: start policy */
 
     unsigned attempts;
     int64_t openable_at_us;   /* back-off */

@@ -114,6 +114,7 @@ static void create(struct grants *g, const struct store_assigned *row)
                             .byte_ceiling = BUDGET_BYTES,
                             .resume_offset =
                                 row->start_offset != NULL ? xstrdup(row->start_offset) : NULL,
+                            .start_ms = row->enqueued_ms,
                             .last_sequence = -1,
                             .last_enqueued_ms = -1,
                             .created_us = clock_now_us(),

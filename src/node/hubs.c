@@ -437,6 +437,10 @@ static struct source_position position_of(const struct hub *hub, const struct hu
 {
     if (start->after_offset.n > 0)
         return (struct source_position){.kind = SOURCE_AFTER_OFFSET, .offset = start->after_offset};
+    if (start->time_ms == 0)
+        return (struct source_position){.kind = SOURCE_AT_EARLIEST};
+    if (start->time_ms > 0)
+        return (struct source_position){.kind = SOURCE_AT_TIME, .time_ms = start->time_ms};
     bool latest = start->abandoned        ? hub->on_invalid_offset == INVALID_OFFSET_LATEST
                   : start->generation > 1 ? hub->new_log_latest
                                           : hub->start_at_latest;

@@ -43,6 +43,7 @@ void hub_refresh(struct hub *hub);
 /* Opens a reader for the grant; the grant hears of it through grants.h. */
 struct hub_start {
     struct slice after_offset; /* empty: nothing was delivered of this log */
+    int64_t time_ms;           /* then begin at this time; 0: at the start; -1: by policy */
     int generation;            /* above 1: the log is a new one */
     bool abandoned;            /* the offset did not exist in the log */
 };

@@ -193,7 +193,7 @@ static void answer_assignment(void *ctx, const PGresult *result, const struct er
             .deadline_ms = (int)row_number(result, i, 5),
             .start_offset = row_text(result, i, 6),
             .sequence = row_number(result, i, 7),
-            .enqueued_ms = row_number(result, i, 8),
+            .enqueued_ms = row_text(result, i, 8) != NULL ? row_number(result, i, 8) : -1,
             .generation = (int)row_number(result, i, 9),
             .log = row_text(result, i, 10),
         };

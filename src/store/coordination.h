@@ -40,7 +40,8 @@ struct store_assigned {
     bool releasing;           /* a planned move away: stop, drain, save, release */
     int deadline_ms;          /* for releasing: from now */
     const char *start_offset; /* NULL: nothing delivered yet, the hub's start policy decides */
-    int64_t sequence, enqueued_ms;
+    int64_t sequence;
+    int64_t enqueued_ms; /* without an offset: begin at this time, 0: at the start; -1: none */
     const char *log; /* endpoint@created_ms of the log that the offset belongs to; may be NULL */
     int generation;  /* above 1: the log began anew, see on_new_log of the hub */
 };

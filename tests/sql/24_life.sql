@@ -49,7 +49,7 @@ BEGIN
         PERFORM holdfast.place_free();
     END CASE;
     PERFORM holdfast.open_terms(NULL);
-    RETURN (SELECT string_agg(d.subject || ': ' || d.problem, '; ') FROM holdfast.diagnose() d WHERE d.severity = 'error');
+    RETURN (SELECT string_agg(d.subject || ': ' || d.error, '; ') FROM holdfast.diagnose() d WHERE d.severity = 'error');
 END
 $$;
 SELECT setseed(0.42) \gset _

@@ -21,12 +21,14 @@ CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
     'bind_devices', 'unbind_device', 'replay_dead_letters', 'discard_dead_letters', 'prune_history', 'reset_checkpoint',
-    'drain_node', 'undrain_node', 'move_partition', 'set_capacity', 'set_setting', 'schema_version']);
+    'drain_node', 'undrain_node', 'move_partition', 'unpin_partition', 'set_capacity', 'pause_hub', 'resume_hub',
+    'pause_partition', 'resume_partition', 'set_setting', 'schema_version']);
 SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_node', oid, 'EXECUTE')$$,
               'SELECT name FROM of_node', 'a node may call the protocol, and nothing else');
 -- What views call runs with the rights of who looks, so readers may call these: they only read.
 CREATE TEMP TABLE of_reader (name) AS SELECT unnest(ARRAY[
-    'schema_version', 'diagnose', 'node_quotas', 'planned_moves']);
+    'schema_version', 'diagnose', 'node_quotas', 'planned_moves', 'node_doubts', 'leader_at', 'owner_at',
+    'what_happened']);
 SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_admin', oid, 'EXECUTE')$$,
               'SELECT name FROM of_admin UNION SELECT name FROM of_reader',
               'an administrator may call the functions for administrators');

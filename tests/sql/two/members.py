@@ -7,7 +7,7 @@ import psycopg2
 ROLE = "holdfast_two_node"
 TTL_MS = 1000
 TABLES = (
-    "move_wish, decline, node_report, partition_head, checkpoint_history, checkpoint, ownership,"
+    "move_wish, pin, pause, decline, node_report, partition_head, checkpoint_history, checkpoint, ownership,"
     " partition, hub_log, term, session, node, incarnation_history, incarnation_live, dead_letter,"
     " event_log, hub, fleet, destination")
 

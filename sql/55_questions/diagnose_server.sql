@@ -1,0 +1,80 @@
+-- diagnose_server()
+-- Purpose: findings about the PostgreSQL server: what holds up the cluster or weakens its promises.
+-- Returns: a row per finding: severity, subject, error, detail, hint.
+-- Calls: incarnation_current.
+-- Tables: session, lease, term, housekeeping, pg_stat_activity, pg_prepared_xacts, pg_replication_slots,
+--         pg_stat_replication, pg_settings, pg_db_role_setting (read).   Internal.
+CREATE OR REPLACE FUNCTION holdfast.diagnose_server()
+RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_standbys constant text := (SELECT s.setting FROM pg_settings s WHERE s.name = 'synchronous_standby_names');
+BEGIN
+    RETURN QUERY
+    SELECT 'warning', format('backend %s', a.pid), 'A transaction has been open for long',
+           format('Since %s, by %s (%s).', a.xact_start, a.usename, coalesce(nullif(a.application_name, ''), 'no application name')),
+           format('It holds back vacuum, and the checkpoint table grows. SELECT pg_terminate_backend(%s); ends it; idle_in_transaction_session_timeout prevents it.', a.pid)
+      FROM pg_stat_activity a
+     WHERE a.datname = current_database() AND a.backend_type = 'client backend'
+       AND a.xact_start < clock_timestamp() - interval '5 minutes'
+    UNION ALL
+    SELECT 'warning', format('prepared transaction %s', p.gid), 'A prepared transaction has been open for long',
+           format('Since %s, by %s.', p.prepared, p.owner),
+           format('It holds back vacuum. ROLLBACK PREPARED %L ends it, if nobody needs it.', p.gid)
+      FROM pg_prepared_xacts p
+     WHERE p.database = current_database() AND p.prepared < clock_timestamp() - interval '5 minutes'
+    UNION ALL
+    SELECT 'warning', format('replication slot %s', r.slot_name), 'A replication slot holds back vacuum, and nobody uses it',
+           format('Its oldest transaction is %s transactions old.', greatest(age(r.xmin), age(r.catalog_xmin))),
+           format('If its standby will not come back: SELECT pg_drop_replication_slot(%L).', r.slot_name)
+      FROM pg_replication_slots r
+     WHERE NOT r.active AND greatest(age(r.xmin), age(r.catalog_xmin)) > 100000
+    UNION ALL
+    SELECT 'warning', 'synchronous_standby_names', 'No synchronous standby is connected',
+           format('The server waits for %s: joins, grants and terms wait with it; telemetry goes on.', v_standbys),
+           'Bring the standby back; or, if it may be done without, empty synchronous_standby_names and reload.'
+     WHERE v_standbys <> ''
+       AND NOT EXISTS (SELECT FROM pg_stat_replication r WHERE r.sync_state IN ('sync', 'quorum'))
+    UNION ALL
+    SELECT 'warning', s.name, format('It is %s', s.reset_val),
+           CASE s.name WHEN 'synchronous_commit' THEN 'A crash of the server can forget bindings, configuration and dead letters that were confirmed.'
+                       WHEN 'track_activities' THEN 'No node can join: the server does not show which backend is whose.'
+                       ELSE 'A crash of the machine can destroy the database, or forget grants and tokens that were given.' END,
+           format('Set %s = on in postgresql.conf and reload.', s.name)
+      FROM pg_settings s
+     WHERE s.name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'track_activities') AND s.reset_val = 'off'
+    UNION ALL
+    SELECT 'warning', 'idle_session_timeout', format('It is set for %s', coalesce('role ' || r.rolname, 'this database')),
+           format('%s. Nodes set it for the lease connection by themselves; set from outside it ends connections that only wait.', o.option),
+           format('ALTER %s RESET idle_session_timeout;', CASE WHEN r.rolname IS NULL THEN format('DATABASE %I', current_database())
+                                                               ELSE format('ROLE %I', r.rolname) END)
+      FROM pg_db_role_setting g
+      LEFT JOIN pg_roles r ON r.oid = g.setrole
+     CROSS JOIN LATERAL unnest(g.setconfig) AS o (option)
+     WHERE o.option ~ '^idle_session_timeout=' AND o.option !~ '=0$'
+       AND g.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+    UNION ALL
+    SELECT 'warning', 'max_connections', 'The server is about to run out of connections',
+           format('%s of %s are in use; each node needs three, and keeps them.', count(*), current_setting('max_connections')),
+           'Raise max_connections, or find out who holds so many: SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2.'
+      FROM pg_stat_activity a WHERE a.backend_type = 'client backend'
+    HAVING count(*) >= 0.9 * (current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int)
+    UNION ALL
+    SELECT 'warning', 'incarnation', 'The server has begun a new life, and no node has joined since',
+           format('It started at %s; what the nodes owned is not reserved before the first one joins.', pg_postmaster_start_time()),
+           'Nodes join again by themselves within seconds: if this stays, see whether they run and reach the server.'
+     WHERE incarnation_current() IS NULL AND EXISTS (SELECT FROM session)
+    UNION ALL
+    SELECT 'warning', 'history', 'History is not pruned',
+           format('The leader last did it at %s.', h.done_at),
+           'See the leader''s log for errors of tend(); SELECT holdfast.prune_history() does it by hand.'
+      FROM housekeeping h
+      JOIN lease l ON l.name = 'leader'
+      JOIN term t ON t.lease = l.name AND t.token = l.token
+     WHERE h.task = 'prune' AND h.done_at < clock_timestamp() - interval '1 hour'
+       AND lower(t.during) < clock_timestamp() - interval '1 hour';
+END
+$$;
+COMMENT ON FUNCTION holdfast.diagnose_server() IS 'Internal: findings about the PostgreSQL server';
