@@ -58,6 +58,8 @@ def main():
     options = parse()
     cluster = Cluster(place.Run("failover"), nodes=options.nodes, partitions=options.partitions,
                       devices=options.devices).start()
+    # A node that is killed again and again would wait for partitions, and the next kill with it.
+    cluster.query("SELECT holdfast.set_setting('flap_hold_ms', '0')", user="admin")
     cluster.hub.generate(devices=options.devices, rate=options.rate)
     kills = []
     for number in range(1, options.kills + 1):
