@@ -39,6 +39,7 @@ def parse(arguments):
     parser.add_argument("--without", action="append", metavar="TEXT", help="leave these kinds out")
     parser.add_argument("--list", action="store_true", help="the kinds of faults, and no run")
     parser.add_argument("--plan", action="store_true", help="what the seed would do, and no run")
+    parser.add_argument("--keep", action="store_true", help="keep logs and tables of a good run too")
     parser.add_argument("--memory", type=int, metavar="MIB", default=0,
                         help="ceiling of a node's memory; 0: 256, or 1024 with the sanitizers")
     options = parser.parse_args(arguments)
@@ -109,11 +110,14 @@ def suffer(world, options, faults_planned, seconds, memory, began):
                   seconds=round(time.monotonic() - began))
     for line in report.lines(result, records, world.failures):
         print(line, flush=True)
+    if options.keep or world.failures:
+        kept = keep(world, result, options.seed)
     if world.failures:
         for name, text in verdict.last_lines(world):
             print(f"--- the end of {name}\n{text}")
-        print(f"everything is kept in {keep(world, result, options.seed)}")
         print(f"again: ./dev chaos --minutes {options.minutes:g} --seed {options.seed}")
+    if options.keep or world.failures:
+        print(f"logs, tables and the log of faults are in {kept}")
     return result
 
 

@@ -70,8 +70,8 @@ class Hub:
         """The certificate authority of a hub with TLS."""
         return self.folder / "tls" / "ca.pem"
 
-    def connection_string(self, host="127.0.0.1", key=KEY, hub="telemetry"):
-        return (f"Endpoint=sb://{host}:{self.ports['amqp_port']}/;SharedAccessKeyName=holdfast;"
+    def connection_string(self, host="127.0.0.1", key=KEY, hub="telemetry", port=None):
+        return (f"Endpoint=sb://{host}:{port or self.ports['amqp_port']}/;SharedAccessKeyName=holdfast;"
                 f"SharedAccessKey={key};EntityPath={hub};UseDevelopmentEmulator=true")
 
     def secure_string(self, host="localhost", port=None):

@@ -10,6 +10,9 @@ import time
 import pytest
 from source_kit import DRIVER, LONG, Hub, Source, sequences
 
+from harness.tcp_proxy import DOWN, Proxy
+from harness.waiting import wait_until
+
 
 @pytest.fixture(name="hub")
 def _hub(tmp_path):
@@ -86,6 +89,26 @@ def test_a_held_reader_delivers_nothing_and_its_window_is_bounded(hub, drive):
     assert sequences(source.messages(10)) == list(range(10))
     source.say("release 0")
     assert sequences(source.messages(199)) == list(range(1, 200))
+
+
+def test_what_arrives_for_a_closed_reader_leaves_the_others_alone(hub, drive):
+    """Settling it when the window is used up must not make Proton speak of the link that is closed:
+    the hub would close the connection, and with it every other reader of the node."""
+    proxy = Proxy(hub.ports["amqp_port"])
+    source = drive("--window", str(64 << 10), port=proxy.port).up()
+    source.read(partition=1)
+    source.read(credit=1000)
+    proxy.hold(DOWN)
+    hub.send(count=200, raw="x" * 4000)  # on their way, as many as the window takes
+    wait_until(lambda: hub.ask("/state")["partitions"][0]["sent"] > 0, LONG, "they are sent")
+    source.say("stop 0")
+    source.counters()  # it has heard us: the detach goes out before anything arrives
+    proxy.heal()
+    assert source.expect("ended 0").startswith("ended 0 closed")
+    hub.send(partition=1)
+    assert sequences(source.messages(1)) == [0]
+    assert source.counters()["connects"] == 1
+    proxy.close()
 
 
 def test_messages_of_many_frames_arrive_whole(hub, drive):

@@ -177,8 +177,6 @@ static void hand_over(struct reader *reader, struct slice bytes)
 {
     struct reader_host *host = reader->host;
     struct source_message message;
-    if (reader->stopping)
-        return;
     if (host->handlers.raw != NULL) {
         host->handlers.raw(host->ctx, reader->ctx, bytes);
         return;
@@ -248,12 +246,15 @@ static bool take_delivery(struct reader *reader, pn_delivery_t *delivery)
     return true;
 }
 
-/* Takes what has arrived, as far as the turn allows. */
+/* Takes what has arrived, as far as the turn allows. What still arrives for a link that is closed
+ * stays where it is, within the window, and goes with the session: settled when the window is used
+ * up, it would make Proton (0.37) renew the window in the name of that link, by a handle that does
+ * not exist, and the hub close the connection. */
 static void take_deliveries(struct reader *reader)
 {
     struct wire *wire = reader->host->wire;
     reader->backlog = false;
-    while (reader->link != NULL && !reader->held) {
+    while (!reader->stopping && reader->link != NULL && !reader->held) {
         pn_delivery_t *delivery = pn_link_current(reader->link);
         if (delivery == NULL || !take_delivery(reader, delivery))
             return;
@@ -412,7 +413,7 @@ void reader_stop(struct source_reader *base)
 {
     struct reader *reader = of_base(base);
     reader->stopping = true;
-    reader->held = false; /* what still arrives is thrown away */
+    reader->held = false;
     if (reader->attach_at_us != 0) {
         finish(reader, SOURCE_END_CLOSED, NULL);
         return;
