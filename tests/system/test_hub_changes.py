@@ -137,10 +137,11 @@ def test_a_new_log_is_found_by_who_read_nothing(make_cluster, takes_over):
     must not report the old log when it comes to lead."""
     cluster = make_cluster(nodes=2 if takes_over == "leader" else 3, partitions=1)
     leader = cluster.leader()
-    owner = leader
-    if takes_over == "bystander":
-        owner = next(name for name in cluster.nodes if name != leader)
-        cluster.query("SELECT holdfast.drain_node(%s)", (leader,), user="admin")
+    other = next(name for name in cluster.nodes if name != leader)
+    # In the one case the leader dies and who leads then reads nothing at first; in the other the
+    # leader lives, and who takes over has nothing to report.
+    owner, idle = (leader, other) if takes_over == "leader" else (other, leader)
+    cluster.query("SELECT holdfast.drain_node(%s)", (idle,), user="admin")
     move_to(cluster, owner)
     feed(cluster, RATE)
     settle(cluster, duplicates=0)
@@ -151,6 +152,9 @@ def test_a_new_log_is_found_by_who_read_nothing(make_cluster, takes_over):
     feed(cluster, RATE)
     settle(cluster, duplicates=0)
     cluster.nodes[owner].kill()
+    if takes_over == "leader":
+        wait_until(lambda: cluster.leader() == other, 30, "the other leads")
+        cluster.query("SELECT holdfast.undrain_node(%s)", (other,), user="admin")
     wait_until(lambda: cluster.owners().get("0") not in (None, owner), 30, "another takes over")
     wait_until(lambda: all_reading(cluster), 60, "it reads the new log")
     feed(cluster, RATE)
