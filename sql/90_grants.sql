@@ -15,8 +15,8 @@ DECLARE
         'join', 'leave', 'watch', 'sweep', 'assignment', 'poll', 'tend', 'report_hub', 'release',
         'keep', 'decline', 'abandon_offset', 'save_checkpoints', 'report',
         -- configuration and delivery
-        'configuration', 'resolve', 'add_dead_letters', 'claim_replays', 'settle_replays',
-        'report_event', 'schema_version'];
+        'configuration', 'resolve', 'keep_dead_letters', 'claim_dead_letters',
+        'settle_replays', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version'];
     admin_functions constant text[] := ARRAY[
         'set_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub',
         'bind_device', 'bind_devices', 'unbind_device', 'replay_dead_letters', 'discard_dead_letters',

@@ -1,42 +1,18 @@
 -- claim_replays(session_key, max_rows)
--- Purpose: hands dead letters whose replay was requested to the owner of their partition, oldest
---          first. A claim ends with the session that made it and with the grant of the partition,
---          whichever ends first; then the dead letter is handed out again.
--- Returns: what was claimed, in the order in which it is to be delivered; raises HF002, 22023.
--- Calls: session_of, check_range.   Tables: dead_letter (update), partition, hub (read).
+-- Purpose: claim_dead_letters for nodes of the version before, without contexts.
+-- Returns: as there; raises HF002, 22023.
+-- Calls: claim_dead_letters.   Tables: none.
 CREATE OR REPLACE FUNCTION holdfast.claim_replays(session_key uuid, max_rows int)
 RETURNS TABLE (dead_letter_id bigint, partition_id int, hub text, fleet text, device text,
                module text, enqueued_ms bigint, property text, payload bytea)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
-DECLARE
-    me constant int := holdfast.session_of(session_key);
 BEGIN
-    PERFORM holdfast.check_range('max_rows', max_rows, 1, 10000);
     RETURN QUERY
-    WITH wanted AS (
-        SELECT d.dead_letter_id, p.token
-          FROM holdfast.dead_letter d
-          JOIN holdfast.partition p ON p.partition_id = d.partition_id
-         WHERE d.state = 'requested' AND p.owner_session_id = me AND p.state = 'owned'
-           AND (d.claimed_by, d.claimed_token) IS DISTINCT FROM (me, p.token)
-         ORDER BY d.partition_id, d.generation, d.sequence, d.dead_letter_id
-         LIMIT max_rows
-           FOR UPDATE OF d
-    ), claimed AS (
-        UPDATE holdfast.dead_letter d
-           SET claimed_by = me, claimed_token = w.token
-          FROM wanted w
-         WHERE d.dead_letter_id = w.dead_letter_id
-        RETURNING d.*
-    )
-    SELECT c.dead_letter_id, c.partition_id, h.name::text, h.fleet::text, c.device::text,
-           c.module::text, c.enqueued_ms, c.property::text, c.payload
-      FROM claimed c
-      JOIN holdfast.hub h ON h.name = c.hub
-     ORDER BY c.partition_id, c.generation, c.sequence, c.dead_letter_id;
+        SELECT c.dead_letter_id, c.partition_id, c.hub, c.fleet, c.device, c.module, c.enqueued_ms,
+               c.property, c.payload
+          FROM holdfast.claim_dead_letters(claim_replays.session_key, claim_replays.max_rows) AS c;
 END
 $$;
 COMMENT ON FUNCTION holdfast.claim_replays(uuid, int) IS
-    'For nodes: dead letters to be replayed, of partitions that the caller owns, oldest first';
+    'For nodes of the version before: claim_dead_letters without contexts';

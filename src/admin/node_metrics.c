@@ -23,6 +23,9 @@ struct row {
 static const struct row rows[] = {
     {"holdfast_events_received_total", "Events taken from the partitions", FROM_U64,
      AT(counts.events_received)},
+    {"holdfast_events_skipped_total",
+     "Events that are no telemetry: changes of twins, life cycles, connection states", FROM_U64,
+     AT(counts.events_skipped)},
     {"holdfast_events_delivered_total", "Events whose every value ThingWorx has accepted", FROM_U64,
      AT(counts.events_delivered)},
     {"holdfast_values_delivered_total", "Values that ThingWorx has accepted", FROM_U64,

@@ -165,27 +165,19 @@ enum binding_state binder_find(struct binder *b, const char *fleet, struct slice
     return BINDING_PENDING;
 }
 
-void binder_wait(struct binder *b, const char *fleet, const struct waiting_event *event)
+void binder_wait(struct binder *b, const char *fleet, void *owner, uint64_t ticket,
+                 const struct source_message *message)
 {
     char text[KEY_MAX];
-    size_t n = write_key(text, fleet, event->device, event->module);
+    size_t n = write_key(text, fleet, message->device, message->module);
     struct binding *entry = NULL;
     HASH_FIND(hh, b->all, text, n, entry);
     if (entry == NULL) /* binder_find has said PENDING, so it is there */
         return;
-    size_t body_n = event->body.n, offset_n = event->offset.n;
-    struct waiting_event *copy = xmalloc(sizeof *copy + body_n + offset_n);
-    char *bytes = (char *)(copy + 1);
-    *copy = *event;
-    if (body_n > 0)
-        memcpy(bytes, event->body.p, body_n);
-    if (offset_n > 0)
-        memcpy(bytes + body_n, event->offset.p, offset_n);
-    copy->body = (struct slice){bytes, body_n};
-    copy->offset = (struct slice){bytes + body_n, offset_n};
-    copy->device = entry->device;
-    copy->module = entry->module;
-    DL_APPEND(entry->waiting, copy);
+    struct waiting_event *event = xmalloc(sizeof *event + source_message_size(message));
+    *event = (struct waiting_event){.owner = owner, .ticket = ticket};
+    source_message_copy(&event->message, message, (char *)(event + 1));
+    DL_APPEND(entry->waiting, event);
     b->waiting++;
 }
 
@@ -199,7 +191,7 @@ void binder_drop(struct binder *b, const void *owner, int64_t above_sequence)
         struct waiting_event *event, *next;
         DL_FOREACH_SAFE(entry->waiting, event, next)
         {
-            if (event->owner != owner || event->sequence <= above_sequence)
+            if (event->owner != owner || event->message.sequence <= above_sequence)
                 continue;
             DL_DELETE(entry->waiting, event);
             b->waiting--;

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/slice.h"
 #include "core/lane.h"
+#include "source/source.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +13,6 @@
 struct node_parts;
 struct binder;
 struct grant;
-struct source_message;
 
 enum binding_state { BINDING_PENDING, BINDING_BOUND, BINDING_UNBOUND };
 
@@ -24,16 +24,17 @@ void binder_free(struct binder *b);
 enum binding_state binder_find(struct binder *b, const char *fleet, struct slice device,
                                struct slice module, const struct lane_key **key);
 
-/* A copy of an event that waits for its device. */
+/* An event that waits for its device. */
 struct waiting_event {
     void *owner; /* struct grant or struct replay, see parts.h */
     uint64_t ticket;
-    int64_t sequence, enqueued_ms;
-    struct slice offset, device, module, body;
+    struct source_message
+        message; /* a copy, whole: what the event becomes may depend on all of it */
     struct waiting_event *next, *prev;
 };
 /* Queues a copy behind the device's other events; given back through flow_resolved. */
-void binder_wait(struct binder *b, const char *fleet, const struct waiting_event *event);
+void binder_wait(struct binder *b, const char *fleet, void *owner, uint64_t ticket,
+                 const struct source_message *message);
 /* Forgets waiting events of an owner above a sequence (INT64_MIN: all). */
 void binder_drop(struct binder *b, const void *owner, int64_t above_sequence);
 /* The bindings have changed: everything is asked anew when it is next needed. */

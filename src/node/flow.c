@@ -1,6 +1,7 @@
 #include "node/flow.h"
 
 #include "base/utf8.h"
+#include "core/event.h"
 #include "node/binder.h"
 #include "node/destinations.h"
 #include "node/grants.h"
@@ -10,12 +11,14 @@
 #include "node/replays.h"
 #include "store/configuration.h"
 
-/* An event as it goes through the stages, whoever owns it. */
+#include <stdio.h>
+
+/* An event as it goes through the stages, whoever owns it. The message is borrowed, and whole: each
+ * stage reads of it what it needs, the sender's properties one by one. */
 struct event_view {
     void *owner;
     uint64_t ticket;
-    int64_t sequence, enqueued_ms;
-    struct slice offset, device, module, body;
+    const struct source_message *message;
 };
 
 /* ---- ways out ----------------------------------------------------------------------------- */
@@ -38,15 +41,22 @@ static void give_up(struct node_parts *node, const struct event_view *event, con
         replay_settle(event->owner, unbound ? "unbound" : "refused", detail);
         return;
     }
-    struct office_event kept = {.grant = event->owner,
-                                .ticket = event->ticket,
-                                .sequence = event->sequence,
-                                .enqueued_ms = event->enqueued_ms,
-                                .offset = event->offset,
-                                .device = event->device,
-                                .module = event->module,
-                                .body = event->body};
-    office_keep_event(node->office, &kept, reason, detail);
+    office_keep_event(node->office, event->owner, event->ticket, event->message, reason, detail);
+}
+
+/* The body is no JSON object; perhaps because it was never meant to be read as text. */
+static void give_up_body(struct node_parts *node, const struct event_view *event,
+                         const struct error *why)
+{
+    char detail[sizeof why->message + 128];
+    struct slice encoding = event->message->content_encoding;
+    if (event_is_utf8(encoding)) {
+        give_up(node, event, "unparsable", why->message);
+        return;
+    }
+    (void)snprintf(detail, sizeof detail, "the body is encoded as '%.*s', which is not read: %s",
+                   (int)(encoding.n < 64 ? encoding.n : 64), encoding.p, why->message);
+    give_up(node, event, "unparsable", detail);
 }
 
 /* ---- the way in --------------------------------------------------------------------------- */
@@ -65,10 +75,12 @@ static void deliver(struct node_parts *node, const char *fleet_name, struct even
     struct error why;
     const struct owner *owner = event->owner;
     bool row = owner->kind == OWNER_REPLAY && replay_is_row(event->owner);
-    bool ok = row ? translate_row(event->body, &node->rows, &why)
-                  : translate(event->body, event->enqueued_ms, &rules, &node->rows, &why);
+    const struct source_message *message = event->message;
+    int64_t time_ms = event_time_ms(message->creation_ms, message->enqueued_ms);
+    bool ok = row ? translate_row(message->body, &node->rows, &why)
+                  : translate(message->body, time_ms, &rules, &node->rows, &why);
     if (!ok) {
-        give_up(node, event, "unparsable", why.message);
+        give_up_body(node, event, &why);
         return;
     }
     if (node->rows.count == 0) {
@@ -77,18 +89,19 @@ static void deliver(struct node_parts *node, const char *fleet_name, struct even
     }
     struct parcel_origin origin = {.partition = event->owner,
                                    .ticket = event->ticket,
-                                   .sequence = event->sequence,
-                                   .enqueued_ms = event->enqueued_ms,
-                                   .offset = event->offset,
-                                   .device = event->device,
-                                   .module = event->module};
+                                   .sequence = message->sequence,
+                                   .enqueued_ms = message->enqueued_ms,
+                                   .offset = message->offset,
+                                   .device = message->device,
+                                   .module = message->module};
     destination_push(destination, key, parcel_create(&node->rows, &origin));
 }
 
 static void route(struct node_parts *node, const char *fleet, struct event_view *event)
 {
     const struct lane_key *key = NULL;
-    switch (binder_find(node->binder, fleet, event->device, event->module, &key)) {
+    const struct source_message *message = event->message;
+    switch (binder_find(node->binder, fleet, message->device, message->module, &key)) {
     case BINDING_BOUND:
         deliver(node, fleet, event, key);
         break;
@@ -96,15 +109,7 @@ static void route(struct node_parts *node, const char *fleet, struct event_view 
         give_up(node, event, "unbound", "no rule and no row binds the device to a Thing");
         break;
     case BINDING_PENDING:
-        binder_wait(node->binder, fleet,
-                    &(struct waiting_event){.owner = event->owner,
-                                            .ticket = event->ticket,
-                                            .sequence = event->sequence,
-                                            .enqueued_ms = event->enqueued_ms,
-                                            .offset = event->offset,
-                                            .device = event->device,
-                                            .module = event->module,
-                                            .body = event->body});
+        binder_wait(node->binder, fleet, event->owner, event->ticket, message);
         break;
     }
 }
@@ -125,23 +130,21 @@ static bool is_name(struct slice text)
 void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
                   const struct source_message *message)
 {
-    struct event_view event = {.owner = grant,
-                               .ticket = ticket,
-                               .sequence = message->sequence,
-                               .enqueued_ms = message->enqueued_ms,
-                               .offset = message->offset,
-                               .device = message->device,
-                               .module = message->module,
-                               .body = message->body};
+    struct event_view event = {grant, ticket, message};
     if (message->unreadable) {
         give_up(node, &event, "unparsable", "the message is not readable AMQP");
         return;
     }
-    if (!is_name(event.device) || !is_name(event.module)) {
+    if (!event_is_telemetry(message->message_source)) {
+        node->counts.events_skipped++;
+        finish(&event);
+        return;
+    }
+    if (!is_name(message->device) || !is_name(message->module)) {
         give_up(node, &event, "unparsable", "the name of the device is not valid UTF-8");
         return;
     }
-    if (event.device.n == 0) {
+    if (message->device.n == 0) {
         give_up(node, &event, "unbound", "the event names no device");
         return;
     }
@@ -150,14 +153,7 @@ void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
 
 void flow_resolved(struct node_parts *node, const char *fleet, const struct waiting_event *waiting)
 {
-    struct event_view event = {.owner = waiting->owner,
-                               .ticket = waiting->ticket,
-                               .sequence = waiting->sequence,
-                               .enqueued_ms = waiting->enqueued_ms,
-                               .offset = waiting->offset,
-                               .device = waiting->device,
-                               .module = waiting->module,
-                               .body = waiting->body};
+    struct event_view event = {waiting->owner, waiting->ticket, &waiting->message};
     route(node, fleet, &event);
 }
 

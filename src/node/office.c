@@ -20,7 +20,8 @@ struct letter {
     uint64_t ticket;
     struct destination *destination; /* set with parcel: a single row */
     struct parcel *parcel;
-    struct store_dead_letter row; /* texts are own copies, behind this struct */
+    struct store_dead_letter row;  /* texts are own copies, behind this struct */
+    struct source_message message; /* the same; of a whole event */
     bool sent;
     struct letter *next, *prev;
 };
@@ -64,11 +65,17 @@ static struct slice copy(char **to, struct slice from)
 
 static struct letter *letter_new(struct office *o, const struct store_dead_letter *row)
 {
+    const struct source_message *message = row->message;
     size_t n = row->device.n + row->module.n + row->offset.n + row->detail.n + row->property.n +
-               row->payload.n;
+               row->payload.n + (message != NULL ? source_message_size(message) : 0);
     struct letter *letter = xcalloc(1, sizeof *letter + n);
     char *to = (char *)(letter + 1);
     letter->row = *row;
+    if (message != NULL) {
+        source_message_copy(&letter->message, message, to);
+        to += source_message_size(message);
+        letter->row.message = &letter->message;
+    }
     letter->row.device = copy(&to, row->device);
     letter->row.module = copy(&to, row->module);
     letter->row.offset = copy(&to, row->offset);
@@ -80,23 +87,27 @@ static struct letter *letter_new(struct office *o, const struct store_dead_lette
     return letter;
 }
 
-void office_keep_event(struct office *o, const struct office_event *event, const char *reason,
-                       const char *detail)
+void office_keep_event(struct office *o, struct grant *grant, uint64_t ticket,
+                       const struct source_message *message, const char *reason, const char *detail)
 {
-    struct store_dead_letter row = {.partition_id = grant_partition_id(event->grant),
-                                    .token = grant_token(event->grant),
-                                    .device = event->device,
-                                    .module = event->module,
-                                    .offset = event->offset,
-                                    .sequence = event->sequence,
-                                    .enqueued_ms = event->enqueued_ms,
+    struct source_message context = *message;
+    /* The row has them. */
+    context.body = context.device = context.module = context.offset = (struct slice){NULL, 0};
+    struct store_dead_letter row = {.partition_id = grant_partition_id(grant),
+                                    .token = grant_token(grant),
+                                    .device = message->device,
+                                    .module = message->module,
+                                    .offset = message->offset,
+                                    .sequence = message->sequence,
+                                    .enqueued_ms = message->enqueued_ms,
                                     .reason = reason,
                                     .detail = slice_from(detail),
-                                    .payload = event->body,
+                                    .payload = message->body,
+                                    .message = &context,
                                     .attempts = 0};
     struct letter *letter = letter_new(o, &row);
-    letter->grant = event->grant;
-    letter->ticket = event->ticket;
+    letter->grant = grant;
+    letter->ticket = ticket;
 }
 
 void office_keep_row(struct office *o, struct destination *destination, struct parcel *parcel,
@@ -205,7 +216,7 @@ void office_tick(struct office *o, int64_t now_us)
         rows[n++] = letter->row;
     }
     o->storing = true;
-    store_add_dead_letters(work, membership_key(o->node->membership), rows, n, on_stored, o);
+    store_keep_dead_letters(work, membership_key(o->node->membership), rows, n, on_stored, o);
 }
 
 size_t office_waiting(const struct office *o)

@@ -12,18 +12,14 @@ struct office;
 struct grant;
 struct parcel;
 struct destination;
+struct source_message;
 
 struct office *office_create(struct node_parts *node);
 void office_free(struct office *o);
 
 /* A whole event of a grant; everything is copied. */
-struct office_event {
-    struct grant *grant;
-    uint64_t ticket;
-    int64_t sequence, enqueued_ms;
-    struct slice offset, device, module, body;
-};
-void office_keep_event(struct office *o, const struct office_event *event, const char *reason,
+void office_keep_event(struct office *o, struct grant *grant, uint64_t ticket,
+                       const struct source_message *message, const char *reason,
                        const char *detail);
 /* One refused row of a parcel of a grant. */
 void office_keep_row(struct office *o, struct destination *destination, struct parcel *parcel,

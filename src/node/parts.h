@@ -22,7 +22,7 @@ struct office;
 struct replays;
 
 struct node_counts {
-    uint64_t events_received, events_delivered, values_delivered;
+    uint64_t events_received, events_skipped, events_delivered, values_delivered;
     uint64_t dead_letters, dropped_unsent, checkpoints_saved, checkpoints_refused;
     uint64_t requests, requests_retried, replays_delivered;
     uint64_t takeovers, releases, stolen, wakeups;

@@ -151,31 +151,17 @@ void replays_tick(struct replays *r, int64_t now_us)
 
 /* ---- claiming ----------------------------------------------------------------------------- */
 
-static struct slice keep(char **to, struct slice from)
-{
-    struct slice own = {*to, from.n};
-    if (from.n > 0)
-        memcpy(*to, from.p, from.n);
-    *to += from.n;
-    return own;
-}
-
 static struct replay *replay_new(struct replays *r, const struct store_replay *row)
 {
-    struct replay *replay =
-        xcalloc(1, sizeof *replay + row->device.n + row->module.n + row->payload.n);
-    char *to = (char *)(replay + 1);
+    struct replay *replay = xcalloc(1, sizeof *replay + source_message_size(&row->message));
     *replay = (struct replay){.owner = {OWNER_REPLAY},
                               .all = r,
                               .dead_letter_id = row->dead_letter_id,
                               .fleet = xstrdup(row->fleet),
                               .row = row->property.n > 0};
-    replay->event = (struct waiting_event){.owner = replay,
-                                           .sequence = row->dead_letter_id,
-                                           .enqueued_ms = row->enqueued_ms,
-                                           .device = keep(&to, row->device),
-                                           .module = keep(&to, row->module),
-                                           .body = keep(&to, row->payload)};
+    replay->event.owner = replay;
+    source_message_copy(&replay->event.message, &row->message, (char *)(replay + 1));
+    replay->event.message.sequence = row->dead_letter_id;
     DL_APPEND(r->list, replay);
     return replay;
 }
@@ -190,7 +176,7 @@ static void on_claimed(void *ctx, const struct store_replay *rows, size_t count,
     for (size_t i = 0; i < count; i++) {
         struct replay *replay = replay_new(r, &rows[i]);
         log_info(r->node->log, "replaying a dead letter", F_NUMBER("id", rows[i].dead_letter_id),
-                 F_SLICE("device", replay->event.device));
+                 F_SLICE("device", replay->event.message.device));
         flow_resolved(r->node, replay->fleet, &replay->event);
     }
 }
@@ -206,5 +192,5 @@ void replays_wanted(struct replays *r)
     if (r->claiming || r->list != NULL || work == NULL || r->node->stopping)
         return;
     r->claiming = true;
-    store_claim_replays(work, membership_key(r->node->membership), CLAIM_MAX, on_claimed, r);
+    store_claim_dead_letters(work, membership_key(r->node->membership), CLAIM_MAX, on_claimed, r);
 }

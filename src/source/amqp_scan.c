@@ -462,3 +462,43 @@ bool amqp_next_property(struct slice *rest, struct source_property *out)
     }
     return true;
 }
+
+static bool put_wide(struct buffer *to, unsigned char constructor, uint64_t value, size_t n)
+{
+    unsigned char bytes[9] = {constructor};
+    for (size_t i = 0; i < n; i++)
+        bytes[1 + i] = (unsigned char)(value >> 8 * (n - 1 - i));
+    return buffer_append(to, bytes, 1 + n);
+}
+
+static bool put_text(struct buffer *to, struct slice text)
+{
+    bool ok = text.n <= UINT8_MAX ? put_wide(to, 0xa1, text.n, 1)
+                                  : text.n <= UINT32_MAX && put_wide(to, 0xb1, text.n, 4);
+    return ok && buffer_append_slice(to, text);
+}
+
+bool amqp_put_property(struct buffer *to, const struct source_property *property)
+{
+    uint64_t bits;
+    if (property->kind == SOURCE_VALUE_OTHER || !put_text(to, property->name))
+        return false;
+    switch (property->kind) {
+    case SOURCE_VALUE_NULL:
+        return put_wide(to, 0x40, 0, 0);
+    case SOURCE_VALUE_BOOLEAN:
+        return put_wide(to, property->integer ? 0x41 : 0x42, 0, 0);
+    case SOURCE_VALUE_INTEGER:
+        return put_wide(to, 0x81, (uint64_t)property->integer, 8);
+    case SOURCE_VALUE_TIME:
+        return put_wide(to, 0x83, (uint64_t)property->integer, 8);
+    case SOURCE_VALUE_NUMBER:
+        memcpy(&bits, &property->number, sizeof bits);
+        return put_wide(to, 0x82, bits, 8);
+    case SOURCE_VALUE_TEXT:
+        return put_text(to, property->text);
+    case SOURCE_VALUE_OTHER:
+        break;
+    }
+    return false;
+}

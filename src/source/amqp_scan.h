@@ -19,6 +19,9 @@ bool amqp_scan(struct slice bytes, struct buffer *joined, struct source_message 
 /* Does source_next_property. */
 bool amqp_next_property(struct slice *rest, struct source_property *out);
 
+/* Does source_put_property. */
+bool amqp_put_property(struct buffer *to, const struct source_property *property);
+
 /* Cuts the first value off `rest` and returns it whole, with its constructor, descriptor
  * included; a slice with p == NULL if there is no complete value. The inside of lists, maps and
  * arrays is not looked at. */

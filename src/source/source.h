@@ -19,6 +19,7 @@ struct source_reader; /* one partition being read */
 struct random;
 struct log;
 struct metrics;
+struct buffer;
 
 /* One event. Every slice lives for the callback only. */
 struct source_message {
@@ -46,6 +47,11 @@ struct source_message {
     bool unreadable;
 };
 
+/* For whoever keeps a message: how many bytes its texts have, and a copy whose slices point into
+ * that many `bytes`, which are the caller's. */
+size_t source_message_size(const struct source_message *message);
+void source_message_copy(struct source_message *to, const struct source_message *from, char *bytes);
+
 /* One property of the sender's own. */
 enum source_value {
     SOURCE_VALUE_NULL,
@@ -67,6 +73,9 @@ struct source_property {
 /* Cuts the next property off `rest`, which at first is `properties` of a message. False at the
  * end, or where the encoding makes no sense. Nothing is copied. */
 bool source_next_property(struct slice *rest, struct source_property *out);
+/* The other way round: appends a property, so that source_next_property reads it. False if it does
+ * not fit, or is a SOURCE_VALUE_OTHER. */
+bool source_put_property(struct buffer *to, const struct source_property *property);
 
 /* Why a reader ended. */
 enum source_end {

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "pg/connection.h"
+#include "store/event_context.h"
 #include "store/values.h"
 
 #include <stdlib.h>
@@ -27,11 +28,23 @@ static void answer_kept(void *ctx, const PGresult *result, const struct error *e
     call.kept(call.ctx, err);
 }
 
-enum { COLUMNS = 12 };
+enum { COLUMNS = 13 };
 
-void store_add_dead_letters(struct pg_connection *pg, const char *key,
-                            const struct store_dead_letter *rows, size_t count, store_kept_fn done,
-                            void *ctx)
+/* More than the context of any event: JSON takes six bytes for one at most. */
+#define CONTEXT_MAX ((size_t)16 << 20)
+
+static void array_context(struct buffer *to, const struct source_message *message)
+{
+    struct buffer json;
+    buffer_init(&json, CONTEXT_MAX);
+    bool ok = message != NULL && event_context_write(message, &json);
+    array_text(to, ok ? buffer_slice(&json) : SLICE_LITERAL("{}"));
+    buffer_free(&json);
+}
+
+void store_keep_dead_letters(struct pg_connection *pg, const char *key,
+                             const struct store_dead_letter *rows, size_t count, store_kept_fn done,
+                             void *ctx)
 {
     struct buffer column[COLUMNS];
     for (size_t c = 0; c < COLUMNS; c++)
@@ -50,14 +63,15 @@ void store_add_dead_letters(struct pg_connection *pg, const char *key,
         array_text(&column[9], row->property);
         array_bytes(&column[10], row->payload);
         array_number(&column[11], row->attempts);
+        array_context(&column[12], row->message);
     }
     const char *values[COLUMNS + 1] = {key};
     for (size_t c = 0; c < COLUMNS; c++)
         values[c + 1] = array_end(&column[c]);
     pg_request(pg,
-               "SELECT holdfast.add_dead_letters($1::uuid, $2::int[], $3::bigint[], $4::text[],"
+               "SELECT holdfast.keep_dead_letters($1::uuid, $2::int[], $3::bigint[], $4::text[],"
                " $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[],"
-               " $11::text[], $12::bytea[], $13::int[])",
+               " $11::text[], $12::bytea[], $13::int[], $14::jsonb[])",
                COLUMNS + 1, values, answer_kept, call_new(done, NULL, ctx));
     for (size_t c = 0; c < COLUMNS; c++)
         buffer_free(&column[c]);
@@ -73,6 +87,7 @@ static void answer_replays(void *ctx, const PGresult *result, const struct error
     }
     int count = PQntuples(result);
     struct store_replay *rows = xcalloc((size_t)count, sizeof *rows);
+    struct buffer *texts = xcalloc((size_t)count, sizeof *texts);
     for (int i = 0; i < count; i++) {
         size_t n = 0;
         unsigned char *payload =
@@ -82,27 +97,32 @@ static void answer_replays(void *ctx, const PGresult *result, const struct error
             .partition_id = (int)row_number(result, i, 1),
             .hub = PQgetvalue(result, i, 2),
             .fleet = PQgetvalue(result, i, 3),
-            .device = slice_from(row_text(result, i, 4)),
-            .module = slice_from(row_text(result, i, 5)),
-            .enqueued_ms = row_number(result, i, 6),
             .property = slice_from(row_text(result, i, 7)),
-            .payload = {(const char *)payload, payload != NULL ? n : 0},
+            .message = {.device = slice_from(row_text(result, i, 4)),
+                        .module = slice_from(row_text(result, i, 5)),
+                        .enqueued_ms = row_number(result, i, 6),
+                        .body = {(const char *)payload, payload != NULL ? n : 0}},
         };
+        buffer_init(&texts[i], CONTEXT_MAX);
+        (void)event_context_read(PQgetvalue(result, i, 9), &rows[i].message, &texts[i]);
     }
     call.replays(call.ctx, rows, (size_t)count, NULL);
-    for (int i = 0; i < count; i++)
-        PQfreemem((void *)(uintptr_t)rows[i].payload.p);
+    for (int i = 0; i < count; i++) {
+        PQfreemem((void *)(uintptr_t)rows[i].message.body.p);
+        buffer_free(&texts[i]);
+    }
+    free(texts);
     free(rows);
 }
 
-void store_claim_replays(struct pg_connection *pg, const char *key, int max_rows,
-                         store_replays_fn done, void *ctx)
+void store_claim_dead_letters(struct pg_connection *pg, const char *key, int max_rows,
+                              store_replays_fn done, void *ctx)
 {
     char max[NUMBER_TEXT];
     const char *values[] = {key, number_text(max, max_rows)};
     pg_request(pg,
                "SELECT dead_letter_id, partition_id, hub, fleet, device, module, enqueued_ms,"
-               " property, payload FROM holdfast.claim_replays($1::uuid, $2::int)",
+               " property, payload, context FROM holdfast.claim_dead_letters($1::uuid, $2::int)",
                2, values, answer_replays, call_new(NULL, done, ctx));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/error.h"
 #include "base/slice.h"
+#include "source/source.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,27 +19,27 @@ struct store_dead_letter {
     struct slice detail;
     struct slice property; /* empty: the whole event */
     struct slice payload;
+    const struct source_message *message; /* NULL: none; event_context.h says what is kept of it */
     int attempts;
 };
 
 typedef void (*store_kept_fn)(void *ctx, const struct error *err);
-void store_add_dead_letters(struct pg_connection *pg, const char *key,
-                            const struct store_dead_letter *rows, size_t count, store_kept_fn done,
-                            void *ctx);
+void store_keep_dead_letters(struct pg_connection *pg, const char *key,
+                             const struct store_dead_letter *rows, size_t count, store_kept_fn done,
+                             void *ctx);
 
 struct store_replay {
     int64_t dead_letter_id;
     int partition_id;
     const char *hub, *fleet;
-    struct slice device, module;
-    int64_t enqueued_ms;
-    struct slice property, payload;
+    struct slice property;
+    struct source_message message; /* the body is the payload */
 };
 typedef void (*store_replays_fn)(void *ctx, const struct store_replay *rows, size_t count,
                                  const struct error *err);
 /* Takes dead letters that an administrator wants replayed, of partitions that we own. */
-void store_claim_replays(struct pg_connection *pg, const char *key, int max_rows,
-                         store_replays_fn done, void *ctx);
+void store_claim_dead_letters(struct pg_connection *pg, const char *key, int max_rows,
+                              store_replays_fn done, void *ctx);
 
 struct store_settled {
     int64_t dead_letter_id;

@@ -44,6 +44,28 @@ SELECT is(pg_temp.keep(:key1, :p0, 1001, 5), 1::bigint, 'the same sequence in an
 SELECT is((SELECT count(*) FROM holdfast.dead_letters WHERE sequence = 5 AND property = ''), 2::bigint,
           'is another event');
 
+-- ---- what came with an event
+SELECT is(holdfast.keep_dead_letters(:key1, ARRAY[:p0, :p0], ARRAY[1001, 1001], ARRAY['d7', 'd7'], ARRAY['', ''],
+              ARRAY['x', 'y'], ARRAY[70, 71], ARRAY[1, 2], ARRAY['unbound', 'unbound'], ARRAY['', ''], ARRAY['', ''],
+              ARRAY['a'::bytea, 'b'], ARRAY[0, 0], ARRAY['{"creation_ms": 1, "properties": {"a": "b"}}', NULL]::jsonb[]),
+          2::bigint, 'events with their context');
+SELECT results_eq($$SELECT context FROM holdfast.dead_letters WHERE device = 'd7' ORDER BY sequence$$,
+                  $$VALUES ('{"creation_ms": 1, "properties": {"a": "b"}}'::jsonb), ('{}')$$, 'are shown with it');
+SELECT is((SELECT count(*) FROM holdfast.dead_letters WHERE context = '{}' AND device <> 'd7'), 5::bigint,
+          'those of nodes that know of none have an empty one');
+SELECT throws_ok(format('SELECT holdfast.keep_dead_letters(%L, ARRAY[%s], ARRAY[1001], ARRAY[''d7''], ARRAY[''''],
+              ARRAY[''x''], ARRAY[72], ARRAY[1], ARRAY[''unbound''], ARRAY[''''], ARRAY[''''], ARRAY[''a''::bytea],
+              ARRAY[0], ARRAY[%s]::jsonb[])', :key1, :p0, contexts), code, NULL, 'refused: ' || contexts)
+  FROM (VALUES ('$$[]$$', '23514'), ('$${}$$, $${}$$', '22023'), ('', '22023')) AS x (contexts, code);
+SELECT is(holdfast.replay_dead_letters(device => 'd7'), 2::bigint, 'asked for');
+CREATE TEMP TABLE seven AS SELECT * FROM holdfast.claim_dead_letters(:key1, 10);
+SELECT results_eq('SELECT device, payload, context FROM seven ORDER BY enqueued_ms',
+                  $$VALUES ('d7', 'a'::bytea, '{"creation_ms": 1, "properties": {"a": "b"}}'::jsonb), ('d7', 'b', '{}')$$,
+                  'they are handed out with it');
+SELECT lives_ok(format('SELECT holdfast.settle_replays(%L, ARRAY(SELECT dead_letter_id FROM seven),
+                 ARRAY[''refused'', ''refused''], ARRAY['''', ''''])', :key1), 'and settled');
+DELETE FROM holdfast.dead_letter WHERE device = 'd7';
+
 -- ---- replay
 SELECT is_empty(format('SELECT * FROM holdfast.claim_replays(%L, 10)', :key1), 'nothing was asked for');
 SELECT throws_ok(format('SELECT * FROM holdfast.claim_replays(%L, 0)', :key1), '22023', NULL, 'no rows');

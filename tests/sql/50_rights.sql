@@ -16,8 +16,8 @@ CREATE TEMP VIEW relations AS
 -- ---- functions
 CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
     'join', 'leave', 'watch', 'sweep', 'assignment', 'poll', 'tend', 'report_hub', 'release', 'keep',
-    'decline', 'abandon_offset', 'save_checkpoints', 'report', 'configuration', 'resolve', 'add_dead_letters',
-    'claim_replays', 'settle_replays', 'report_event', 'schema_version']);
+    'decline', 'abandon_offset', 'save_checkpoints', 'report', 'configuration', 'resolve', 'keep_dead_letters',
+    'claim_dead_letters', 'add_dead_letters', 'claim_replays', 'settle_replays', 'report_event', 'schema_version']);
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
     'bind_devices', 'unbind_device', 'replay_dead_letters', 'discard_dead_letters', 'prune_history', 'reset_checkpoint',

@@ -162,6 +162,62 @@ static void hands_out_the_properties_one_by_one(void **state)
     assert_false(source_next_property(&rest, &more));
 }
 
+static void properties_can_be_written_too(void **state)
+{
+    (void)state;
+    char large[300];
+    memset(large, 'x', sizeof large);
+    struct slice text = {large, sizeof large};
+    const struct source_property all[] = {
+        {.name = SLICE_LITERAL("colour"), .kind = SOURCE_VALUE_TEXT, .text = SLICE_LITERAL("")},
+        {.name = SLICE_LITERAL(""), .kind = SOURCE_VALUE_TEXT, .text = text},
+        {.name = text, .kind = SOURCE_VALUE_INTEGER, .integer = INT64_MIN},
+        {.name = SLICE_LITERAL("at"), .kind = SOURCE_VALUE_TIME, .integer = 1634638330123},
+        {.name = SLICE_LITERAL("on"), .kind = SOURCE_VALUE_BOOLEAN, .integer = 1},
+        {.name = SLICE_LITERAL("off"), .kind = SOURCE_VALUE_BOOLEAN, .integer = 0},
+        {.name = SLICE_LITERAL("heat"), .kind = SOURCE_VALUE_NUMBER, .number = -21.5},
+        {.name = SLICE_LITERAL("none"), .kind = SOURCE_VALUE_NULL}};
+    struct buffer b;
+    buffer_init(&b, 4096);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        assert_true(source_put_property(&b, &all[i]));
+    struct slice rest = buffer_slice(&b);
+    struct source_property found;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        assert_true(source_next_property(&rest, &found));
+        assert_true(slice_equal(found.name, all[i].name) && found.kind == all[i].kind);
+        assert_true(slice_equal(found.text, all[i].text));
+        assert_true(found.integer == all[i].integer && found.number == all[i].number);
+    }
+    assert_int_equal(rest.n, 0);
+    assert_false(source_put_property(&b, &(struct source_property){.kind = SOURCE_VALUE_OTHER}));
+    buffer_free(&b);
+    buffer_init(&b, 4);
+    assert_false(source_put_property(&b, &all[1]));
+    buffer_free(&b);
+}
+
+static void a_message_can_be_kept(void **state)
+{
+    struct slice bytes = telemetry("{\"a\":1}");
+    struct source_message m;
+    struct source_message kept;
+    assert_true(amqp_scan(bytes, *state, &m));
+    size_t size = source_message_size(&m);
+    char *own = malloc(size);
+    assert_non_null(own);
+    source_message_copy(&kept, &m, own);
+    struct source_property found;
+    struct slice rest = kept.properties;
+    assert_true(slice_equal(kept.body, m.body) && kept.body.p >= own && kept.body.p < own + size);
+    assert_true(slice_equal(kept.device, m.device) && slice_equal(kept.offset, m.offset));
+    assert_true(slice_equal(kept.subject, m.subject) && kept.creation_ms == m.creation_ms);
+    free((void *)(uintptr_t)bytes.p);
+    assert_true(source_next_property(&rest, &found));
+    expect_text(found.name, "colour");
+    free(own);
+}
+
 /* What is broken behind the annotations, or beside them, does not hide where the message stands. */
 static void finds_the_place_of_a_message_without_sense(void **state)
 {
@@ -365,6 +421,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(reads_what_an_iot_hub_sends, &joined),
         cmocka_unit_test_prestate(hands_out_the_properties_one_by_one, &joined),
+        cmocka_unit_test(properties_can_be_written_too),
+        cmocka_unit_test_prestate(a_message_can_be_kept, &joined),
         cmocka_unit_test_prestate(finds_the_place_of_a_message_without_sense, &joined),
         cmocka_unit_test_prestate(survives_every_truncation_and_every_flipped_byte, &joined),
         cmocka_unit_test_prestate(joins_several_data_sections, &joined),

@@ -103,6 +103,8 @@ static void want_partition(struct eventhubs *hub, const char *partition)
     free(path);
 }
 
+static void look_in_time(struct eventhubs *hub, int64_t now_us);
+
 static void check_up(struct eventhubs *hub)
 {
     if (hub->state != STATE_CONNECTING || !hub->has_metadata || !tokens_ready(hub->tokens))
@@ -113,6 +115,7 @@ static void check_up(struct eventhubs *hub)
     log_info(hub->log, "source up", F_TEXT("hub", hub->name), F_TEXT("host", hub->endpoint.host),
              F_NUMBER("partitions", hub->partition_count));
     hub->host.handlers.up(hub->host.ctx);
+    look_in_time(hub, clock_now_us());
 }
 
 static void forget_partitions(struct eventhubs *hub)
@@ -123,8 +126,6 @@ static void forget_partitions(struct eventhubs *hub)
     hub->partitions = NULL;
     hub->partition_count = 0;
 }
-
-static void look_again(struct eventhubs *hub, int64_t now_us);
 
 static void on_metadata(void *ctx, const struct source_metadata *metadata)
 {
@@ -138,11 +139,11 @@ static void on_metadata(void *ctx, const struct source_metadata *metadata)
     }
     hub->has_metadata = true;
     hub->metadata_at_us = clock_now_us() + EVENTHUBS_METADATA_US;
-    bool old = metadata->asked_us < hub->wanted_us;
+    if (metadata->asked_us < hub->wanted_us)
+        hub->metadata_at_us = 0;
     hub->host.handlers.metadata(hub->host.ctx, metadata);
     check_up(hub);
-    if (old)
-        look_again(hub, clock_now_us());
+    look_in_time(hub, clock_now_us());
 }
 
 static void on_failed(void *ctx, enum source_end end, const struct error *why)
@@ -382,9 +383,9 @@ static void check_endpoint(struct eventhubs *hub, int64_t now_us)
 
 /* The metadata again, but not those of an endpoint that the IoT hub does not name any more: it may
  * go on answering. */
-static void look_again(struct eventhubs *hub, int64_t now_us)
+static void look_in_time(struct eventhubs *hub, int64_t now_us)
 {
-    if (hub->state != STATE_UP)
+    if (hub->state != STATE_UP || now_us < hub->metadata_at_us)
         return;
     hub->metadata_at_us = now_us + EVENTHUBS_METADATA_US;
     if (hub->iot_hub.host != NULL)
@@ -423,8 +424,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
     tokens_tick(hub->tokens, now_us);
     if (hub->management != NULL) {
         management_tick(hub->management, now_us);
-        if (now_us >= hub->metadata_at_us)
-            look_again(hub, now_us);
+        look_in_time(hub, now_us);
     }
     reader_host_tick(&hub->host, now_us);
     wire_wake(hub->wire);
@@ -496,7 +496,8 @@ static void hub_refresh(struct source *source)
 {
     struct eventhubs *hub = (struct eventhubs *)source;
     hub->wanted_us = clock_now_us();
-    look_again(hub, hub->wanted_us);
+    hub->metadata_at_us = 0;
+    look_in_time(hub, hub->wanted_us);
 }
 
 static const struct source_kind kind = {
