@@ -77,14 +77,14 @@ def keep(world, result, seed):
     return kept
 
 
-def run(options, faults_planned):
+def run(options, faults_planned, kinds):
     seconds = options.minutes * 60
     if options.replay and faults_planned:
         seconds = max(seconds, max(fault.at + fault.seconds for fault in faults_planned) + 15)
     memory = options.memory or (1024 if sanitized() else 256)
     os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99:quarantine_size_mb=32")
     world = World(place.Run(f"chaos-{options.seed}"), options.nodes, options.partitions, options.rate,
-                  faults.BY_NAME)
+                  {kind.name: kind for kind in kinds})
     began = time.monotonic()
     print(f"seed {options.seed}, {options.minutes:g} minutes, {options.nodes} nodes,"
           f" {options.partitions} partitions, {options.rate} events/s; starting ...", flush=True)
@@ -134,13 +134,17 @@ def main(arguments=None):
         names = ", ".join(name for name, each in missing.items() if each == why)
         print(f"left out, {why}: {names}")
     faults_planned = planned(options, kinds)
+    strange = {fault.kind for fault in faults_planned} - {kind.name for kind in kinds}
+    if strange:
+        print(f"these faults cannot be repeated here: {', '.join(sorted(strange))}", file=sys.stderr)
+        return 2
     if options.plan:
         for fault in faults_planned:
             print(f"{fault.at:7.1f}  {fault.seconds:5.1f} s  {fault.kind}  {fault.target}  {fault.choice or ''}")
         return 0
     process.guard()
     try:
-        result = run(options, faults_planned)
+        result = run(options, faults_planned, kinds)
     except KeyboardInterrupt:
         print("\ninterrupted; cleaning up", file=sys.stderr)
         return 130

@@ -60,14 +60,14 @@ class Causes:
         for window in self.windows:
             if window.cause:
                 self.by_owner.setdefault((window.partition, window.node), []).append(window)
-        self.lost_replies = [record for record in records if record.repeats == "all"]
+        self.lost_replies = [record for record in records if record.repeats in ("all", "network")]
 
     def _window(self, before, after):
         lost_at = before.until if before.until is not None else after.since
         near = [record for record in self.records
                 if record.began <= lost_at + 1 and lost_at <= record.ended + REACH]
         mine = [record for record in near
-                if record.repeats == "node" and record.target == before.node]
+                if record.repeats in ("node", "network") and record.target == before.node]
         holding = [record for record in near if record.holds]
         if before.end_reason == "declined":  # it had been told that it may not read
             mine += [record for record in near if record.claims_hub]
@@ -96,7 +96,8 @@ class Causes:
 
     def _replies(self, first):
         return [record for record in self.lost_replies
-                if record.began - 1 <= first.at <= record.ended + ON_THE_WIRE]
+                if record.began - 1 <= first.at <= record.ended + ON_THE_WIRE
+                and (record.repeats == "all" or record.target == first.sender)]
 
     def bound(self, evidence, checkpoint_before):
         """How many events the faults allow to come again: what was delivered in their windows and

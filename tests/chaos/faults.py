@@ -1,10 +1,10 @@
 """The fault table: every kind of fault, and what of it this machine can do."""
 
-from chaos import (faults_database, faults_hub, faults_placement, faults_process, faults_thingworx)
+from chaos import (faults_database, faults_hub, faults_network, faults_placement, faults_process,
+                   faults_thingworx)
 
-KINDS = [*faults_process.KINDS, *faults_placement.KINDS, *faults_database.KINDS, *faults_hub.KINDS,
-         *faults_thingworx.KINDS]
-BY_NAME = {kind.name: kind for kind in KINDS}
+KINDS = [*faults_process.KINDS, *faults_network.KINDS, *faults_placement.KINDS, *faults_database.KINDS,
+         *faults_hub.KINDS, *faults_thingworx.KINDS]
 
 
 def available(only=None, without=None):

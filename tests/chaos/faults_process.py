@@ -88,7 +88,8 @@ class Second(Quiet):
 
 def second(world, fault):
     """Somebody starts a node a second time by mistake."""
-    double = Second(world.run, fault.target, world.dsn, world.node_arguments)
+    double = Second(world.run, fault.target, world.dsn, world.node_arguments,
+                    network=world.networks.get(fault.target))
     world.start(double)
     yield after(fault.seconds)
     if fault.choice["by"] == "kill":
@@ -118,7 +119,7 @@ KINDS = [
     Kind("node frozen, short", freeze, 3, (0.2, 0.4 * TTL_SECONDS), "node", ("node",),
          repeats="node"),
     Kind("node frozen, beyond the TTL", freeze, 3, (TTL_SECONDS + 0.5, TTL_SECONDS + 5), "node",
-         ("node",), repeats="node", overhead=3),
+         ("node",), repeats="network", overhead=3),
     Kind("node stopped and started", stop_start, 3, (0.0, 3.0), "node", ("node",), overhead=3),
     Kind("rolling restart", rolling, 1, (0.0, 0.0), "nodes", ("node", "placement"), overhead=8),
     Kind("second process of a name", second, 2, (2.0, 9.0), "node", ("node",), repeats="node",

@@ -121,7 +121,7 @@ class Watch:
             cursor.execute(LOOK)
             incarnation, live, partitions, owned_twice, led_twice = cursor.fetchone()
             seen = time.time()
-            cursor.execute("SELECT severity, subject, error FROM holdfast.diagnose()")
+            cursor.execute("SELECT severity, subject, error, hint FROM holdfast.diagnose()")
             findings = cursor.fetchall()
             cursor.execute("SELECT 1 FROM public.stale_save LIMIT 1")
             stale = cursor.fetchone()
@@ -170,8 +170,8 @@ class Watch:
 
     def _findings(self, findings, live, now):
         present = set()
-        for severity, subject, problem in findings:
-            if severity == "error":
+        for severity, subject, problem, hint in findings:
+            if "report" in hint:
                 self.fail(f"diagnose(): {subject}: {problem}")
             elif subject.startswith("lock ") or problem.startswith("Nobody holds the lock"):
                 present.add((subject, problem))

@@ -9,7 +9,7 @@ from chaos import watch
 from chaos.causes import Record
 from chaos.faults_process import Quiet
 from chaos.schedule import claims_of
-from harness import process
+from harness import netns, process
 from harness.cluster import Cluster
 from harness.postgres import Postgres
 
@@ -37,6 +37,7 @@ class World:
                                node_arguments=NODE_ARGUMENTS)
         self.partitions = partitions
         self.nodes = {}
+        self.networks = {}
         self.records = []  # dicts, one per fault that began
         self.failures = []
         self.poison_sent = {}
@@ -56,7 +57,7 @@ class World:
         self.cluster.query("SELECT holdfast.set_setting('decline_pass_over_ms', '5000')", user="admin")
         self.cluster.query(watch.PROBE)
         for name in self.cluster.names:
-            self.nodes[name] = Quiet(self.run, name, self.dsn, self.node_arguments)
+            self.nodes[name] = self._node(name)
             self.start(self.nodes[name])
         self.cluster.nodes = self.nodes
         for node in self.nodes.values():
@@ -64,6 +65,15 @@ class World:
         self.cluster.wait_balanced(60)
         self.watch.start()
         self.feed()
+
+    def _node(self, name):
+        """Each in a network of its own, where that can be."""
+        if "network cut" in self.kinds:
+            netns.admit(self.postgres)
+            self.networks[name] = netns.Namespace(
+                [self.postgres.port, self.hub.ports["amqp_port"], self.thingworx.ports["port"]])
+        return Quiet(self.run, name, self.dsn, self.node_arguments,
+                     network=self.networks.get(name))
 
     def end(self):
         self.watch.stop()
@@ -73,6 +83,8 @@ class World:
         self.cluster.stop()
         if self.postgres.child:
             self.postgres.stop()
+        for network in self.networks.values():
+            network.close()
 
     @property
     def hub(self):

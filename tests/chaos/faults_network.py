@@ -1,0 +1,59 @@
+"""Faults of a node's network."""
+
+from chaos.faults_process import after
+from chaos.schedule import Kind
+from harness import netns
+
+
+def ports_of(world, what):
+    """The port of a server as a node knows it; None means all of them."""
+    return {"database": world.postgres.port, "hub": world.hub.ports["amqp_port"],
+            "ThingWorx": world.thingworx.ports["port"], "everything": None}[what]
+
+
+def cut(world, fault):
+    network = world.networks[fault.target]
+    network.cut(tuple(fault.choice["ways"]), ports_of(world, fault.choice["from"]))
+    yield after(fault.seconds)
+    network.heal()
+
+
+def lossy(world, fault):
+    network = world.networks[fault.target]
+    network.lose(fault.choice["per_mille"])
+    yield after(fault.seconds)
+    network.heal()
+
+
+def slow(world, fault):
+    network = world.networks[fault.target]
+    network.slow(fault.choice["ms"], fault.choice["ms"] // 4)
+    yield after(fault.seconds)
+    network.heal()
+
+
+def _cut(chance):
+    return {"ways": chance.choice((["out", "in"], ["out", "in"], ["out"], ["in"])),
+            "from": chance.choice(("database", "database", "hub", "ThingWorx", "everything"))}
+
+
+def _lossy(chance):
+    return {"per_mille": chance.choice((50, 200, 400))}
+
+
+def _slow(chance):
+    return {"ms": chance.choice((20, 100, 300))}
+
+
+def _no_netem():
+    return netns.refused() or (None if netns.netem() else "the kernel cannot delay packets (netem)")
+
+
+KINDS = [
+    Kind("network cut", cut, 5, (0.5, 12.0), "node", ("node",), repeats="network", holds=True,
+         needs=netns.refused, choose=_cut),
+    Kind("network loses packets", lossy, 2, (1.0, 8.0), "node", ("node",), repeats="network",
+         holds=True, needs=netns.refused, choose=_lossy),
+    Kind("network is slow", slow, 2, (1.0, 8.0), "node", ("node",), repeats="network", holds=True,
+         needs=_no_netem, choose=_slow),
+]
