@@ -144,6 +144,15 @@ static const struct tracked *newest(const struct tracker *t)
     return t->has_prefix ? &t->prefix : NULL;
 }
 
+void tracker_begin_behind(struct tracker *t, const struct tracker_mark *mark)
+{
+    t->prefix = (struct tracked){
+        .sequence = mark->sequence, .enqueued_ms = mark->enqueued_ms, .completed = true};
+    set_offset(&t->prefix, mark->offset);
+    t->has_prefix = true;
+    t->highest_completed = mark->sequence;
+}
+
 uint64_t tracker_begin(struct tracker *t, int64_t sequence, struct slice offset,
                        int64_t enqueued_ms, size_t bytes)
 {

@@ -26,6 +26,10 @@ void tracker_free(struct tracker *t);
 /* Changes the ceilings; what is held already stays. */
 void tracker_set_limits(struct tracker *t, uint32_t max_events, size_t max_bytes);
 
+/* Begins behind a place up to which everything is completed, but not saved; for a tracker that has
+ * not taken up anything yet. */
+void tracker_begin_behind(struct tracker *t, const struct tracker_mark *mark);
+
 /* Takes an event up and returns its ticket (never 0, never used again). 0, and nothing is changed,
  * if the sequence is not above the newest one's (it is on its way already) or the tracker is full,
  * which a peer that keeps to tracker_room cannot cause. */

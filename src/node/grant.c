@@ -46,7 +46,31 @@ static void remember_prefix(struct grant *grant)
     if (mark.offset.n > 0) {
         free(grant->resume_offset);
         grant->resume_offset = xstrndup(mark.offset.p, mark.offset.n);
+        grant->resume_sequence = mark.sequence;
+        grant->resume_enqueued_ms = mark.enqueued_ms;
     }
+}
+
+void grant_inherit(struct grant *grant, struct grant *former)
+{
+    remember_prefix(former);
+    struct inherit_past past = {.began = former->began_sequence,
+                                .lettered = former->lettered_sequence,
+                                .prefix = former->resume_sequence};
+    if (!inherit_prefix(&past, grant->began_sequence))
+        return;
+    struct tracker_mark mark = {slice_from(former->resume_offset), former->resume_sequence,
+                                former->resume_enqueued_ms};
+    tracker_begin_behind(grant->tracker, &mark);
+    log_info(grant->node->log, "going on where the former grant stands, ahead of the checkpoint",
+             F_TEXT("hub", grant->hub_name), F_TEXT("partition", grant->partition),
+             F_NUMBER("token", grant->token), F_NUMBER("sequence", mark.sequence));
+}
+
+void grant_lettered(struct grant *grant, int64_t sequence)
+{
+    if (sequence > grant->lettered_sequence)
+        grant->lettered_sequence = sequence;
 }
 
 static void drop_all(struct grant *grant)
@@ -110,6 +134,7 @@ static void on_call(void *ctx, bool yes, const struct error *err)
         free(grant->resume_offset);
         grant->resume_offset = NULL;
         grant->start_ms = -1;
+        grant->resume_sequence = INHERIT_NONE;
         grant->abandoned = true;
         grant->generation++;
     }

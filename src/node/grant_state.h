@@ -1,4 +1,5 @@
 #pragma once
+#include "core/inherit.h"
 #include "core/ownership.h"
 #include "core/tracker.h"
 #include "node/parts.h"
@@ -30,6 +31,9 @@ struct grant {
     uint32_t outstanding; /* credit granted and not yet used */
     char *resume_offset;  /* where to read on when the tracker knows nothing; NULL: start_ms */
     int64_t start_ms;     /* an administrator's choice, 0: the start of the log; -1: start policy */
+    int64_t resume_sequence, resume_enqueued_ms; /* of that offset; INHERIT_NONE without it */
+    int64_t began_sequence;                      /* of the checkpoint that it was granted with */
+    int64_t lettered_sequence;                   /* the highest of which a dead letter is stored */
 
     unsigned attempts;
     int64_t openable_at_us;   /* back-off */
@@ -50,6 +54,8 @@ struct grant {
 
 /* Takes the edge of core/ownership, logs it and carries it out. The grant may be freed. */
 void grant_step(struct grant *grant, enum ownership_event event, const struct error *why);
+/* Begins where the former grant of the same partition stands, if that is sound: core/inherit. */
+void grant_inherit(struct grant *grant, struct grant *former);
 /* Asks for more messages when enough room has come free. */
 void grant_top_up(struct grant *grant);
 void grant_free(struct grant *grant);

@@ -97,8 +97,24 @@ static void share_budget(struct grants *g)
     }
 }
 
+/* The grant that this one follows without a gap: of the same partition, log and generation. */
+static struct grant *former_of(struct grants *g, const struct store_assigned *row)
+{
+    struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        if (grant->partition_id == row->partition_id && grant->token < row->token &&
+            grant->generation == row->generation && grant->log != NULL && row->log != NULL &&
+            strcmp(grant->log, row->log) == 0)
+            return grant;
+    }
+    return NULL;
+}
+
 static void create(struct grants *g, const struct store_assigned *row)
 {
+    int64_t start = row->start_offset != NULL ? row->sequence : INHERIT_NONE;
+    struct grant *former = former_of(g, row);
     struct grant *grant = xcalloc(1, sizeof *grant);
     *grant = (struct grant){.owner = {OWNER_GRANT},
                             .node = g->node,
@@ -115,6 +131,10 @@ static void create(struct grants *g, const struct store_assigned *row)
                             .resume_offset =
                                 row->start_offset != NULL ? xstrdup(row->start_offset) : NULL,
                             .start_ms = row->enqueued_ms,
+                            .resume_sequence = start,
+                            .resume_enqueued_ms = row->enqueued_ms,
+                            .began_sequence = start,
+                            .lettered_sequence = INHERIT_NONE,
                             .last_sequence = -1,
                             .last_enqueued_ms = -1,
                             .created_us = clock_now_us(),
@@ -125,6 +145,8 @@ static void create(struct grants *g, const struct store_assigned *row)
     log_info(g->node->log, "partition granted", F_TEXT("hub", row->hub),
              F_TEXT("partition", row->partition), F_NUMBER("token", row->token),
              F_TEXT("offset", row->start_offset != NULL ? row->start_offset : "none"));
+    if (former != NULL)
+        grant_inherit(grant, former);
 }
 
 void grants_retire(struct grants *g, struct grant *grant)

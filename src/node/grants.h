@@ -45,6 +45,8 @@ void grant_ended(struct grant *grant, enum source_end end, const struct error *w
 struct hub *grant_hub(const struct grant *grant);
 int grant_partition_id(const struct grant *grant);
 int64_t grant_token(const struct grant *grant);
+/* A dead letter of that event is stored. */
+void grant_lettered(struct grant *grant, int64_t sequence);
 /* The event with that ticket is delivered or dead-lettered. */
 void grant_complete(struct grant *grant, uint64_t ticket);
 

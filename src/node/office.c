@@ -198,6 +198,8 @@ static void on_stored(void *ctx, const struct error *err)
         letter->sent = false;
         if (err == NULL)
             o->node->counts.dead_letters++;
+        if (err == NULL && letter->grant != NULL)
+            grant_lettered(letter->grant, letter->row.sequence);
         if (err == NULL || letter->grant == NULL)
             let_go(o, letter);
     }

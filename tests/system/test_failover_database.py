@@ -4,11 +4,12 @@ import re
 
 import pytest
 from failover_kit import (NODES, RATE, accepted, assert_one_history, emitted, joined_of, timelines,
-                          tokens, wait_attached, wait_known, wait_events)
+                          tokens, wait_attached, wait_events, wait_known)
+from harness.node import Node
 from harness.replication import Pair
 from harness.tcp_proxy import Proxy
 from harness.waiting import wait_until
-from proof import end, settle
+from proof import died_with, end, settle
 
 
 @pytest.fixture
@@ -48,18 +49,39 @@ def test_nodes_follow_a_promoted_standby(make_cluster, make_pair, how):
     before, owners = tokens(cluster), cluster.owners()
     pair.old.kill()
     had = accepted(cluster)
-    wait_events(cluster, 2)
+    wait_events(cluster, 3)
     assert accepted(cluster) > had + RATE, "delivery goes on without the database"
-    outage = emitted(cluster)
     fail_over(cluster, pair)
     assert cluster.owners() == owners, "partitions are kept for their nodes"
     after = tokens(cluster)
     assert min(after.values()) > max(before.values())
     assert timelines(cluster) == [1, 2]
     wait_events(cluster, 1)
-    print("events before the new primary:", outage)
-    settle(cluster, duplicates=emitted(cluster))
+    # No node died: each goes on where it stands, but for what was on the wire.
+    settle(cluster, duplicates=died_with(RATE, 1, 1))
     assert_one_history(cluster)
+    end(cluster)
+
+
+def test_dead_letters_that_the_standby_has_lost_are_written_again(make_cluster, make_pair):
+    """What a node has delivered it does not deliver again, but a dead letter counts only where it
+    is stored: on the new timeline it is not."""
+    pair = make_pair(False)
+    cluster = begin(make_cluster, pair)
+    cluster.query("SELECT holdfast.set_fleet(name => 'demo', destination => 'thingworx',"
+                  " device_pattern => '^device-')", user="admin")
+    pair.wait_caught_up()
+    pair.new.cut_off()
+    cluster.hub.send("stranger", body={"seq": 1, "p1": 1}, partition=0)
+    (letter,) = wait_until(cluster.dead_letters, 30, "the event is a dead letter")
+    wait_until(lambda: cluster.checkpoints()["0"] > letter.sequence, 30, "the checkpoint is past it")
+    pair.old.kill()
+    pair.promote()
+    cluster.look_away()
+    assert cluster.dead_letters() == [], "it was lost"
+    wait_attached(cluster, pair.new)
+    wait_events(cluster, 1)
+    settle(cluster, duplicates=emitted(cluster), dead_letters=1)
     end(cluster)
 
 
@@ -194,3 +216,19 @@ def test_one_address_that_leads_back_to_the_stale_primary(make_cluster, make_pai
 def move(address, server):
     address.target = ("127.0.0.1", server.port)
     address.drop()
+
+
+def test_hosts_that_do_not_answer_do_not_stand_in_the_way(make_cluster):
+    """A name that is gone (of a container that is gone) and a host that swallows everything."""
+    cluster = make_cluster(nodes=0, started=False)
+    cluster.prepare()
+    cluster.configure()
+    silent = Proxy(cluster.postgres.port)
+    silent.hold()
+    dsn = cluster.postgres.dsn("node", cluster.database, port=f"1,{silent.port},{cluster.postgres.port}")
+    dsn = dsn.replace("host=127.0.0.1", "host=no-such-host.invalid,127.0.0.1,127.0.0.1")
+    node = cluster.nodes["node-1"] = Node(cluster.run, "node-1", dsn)
+    node.start()
+    cluster.wait_balanced()
+    silent.close()
+    end(cluster)

@@ -3,11 +3,11 @@
 import time
 
 import pytest
-from failover_kit import (NODES, RATE, assert_one_history, emitted, joined_of, timelines, tokens,
-                          wait_attached, wait_known, wait_events)
+from failover_kit import (NODES, RATE, assert_one_history, joined_of, timelines, tokens,
+                          wait_attached, wait_events, wait_known)
 from harness import patroni
 from harness.waiting import wait_until
-from proof import accepted, end, settle
+from proof import accepted, died_with, end, settle
 
 PROMISED_SECONDS = 2
 
@@ -61,7 +61,7 @@ def test_the_machine_of_the_primary_dies(make_cluster, database):
     dead.start()
     database.wait_follows(dead)
     wait_events(cluster, 1)
-    found = settle(cluster, duplicates=emitted(cluster))
+    found = settle(cluster, duplicates=died_with(RATE, 1, 1))
     print(f"a new primary took writes after {writable - killed:.1f} s; from there the leader led"
           f" after {leader:.2f} s, all nodes had joined after {joined:.2f} s (promised:"
           f" {PROMISED_SECONDS} s), and checkpoints of all partitions were saved after"

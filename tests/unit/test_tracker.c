@@ -271,6 +271,31 @@ static void a_hole_takes_no_room_however_long_it_lasts(void **state)
 }
 
 /* Against a model that is as plain as can be. */
+static void it_may_begin_behind_what_others_completed(void **state)
+{
+    (void)state;
+    struct tracker *t = tracker_create(100, 1 << 20);
+    char offset[] =
+        "o0000000000000000000000000000000000000000000000041"; /* longer than one inline */
+    struct tracker_mark mark = {slice_from(offset), 41, 410}, found;
+    tracker_begin_behind(t, &mark);
+    memset(offset, 'x', sizeof offset - 1); /* it keeps a copy */
+    assert_true(tracker_newest(t, &found));
+    assert_int_equal(found.sequence, 41);
+    assert_true(tracker_checkpoint(t, &found));
+    assert_int_equal(found.enqueued_ms, 410);
+    assert_int_equal(found.offset.p[1], '0');
+    assert_int_equal(tracker_highest_completed(t), 41);
+    assert_int_equal(begin(t, 41), 0);
+    uint64_t ticket = begin(t, 42);
+    assert_int_not_equal(ticket, 0);
+    tracker_taken(t, &mark);
+    assert_false(tracker_checkpoint(t, &found));
+    tracker_complete(t, ticket);
+    check_moved(t, 42);
+    tracker_free(t);
+}
+
 static void random_orders(void **state)
 {
     enum { EVENTS = 1000 };
@@ -331,6 +356,7 @@ int main(void)
         cmocka_unit_test(long_offsets),
         cmocka_unit_test(a_cut_forgets_what_the_successor_will_do),
         cmocka_unit_test(a_hole_takes_no_room_however_long_it_lasts),
+        cmocka_unit_test(it_may_begin_behind_what_others_completed),
         cmocka_unit_test(random_orders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
