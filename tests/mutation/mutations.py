@@ -406,4 +406,41 @@ HUBS = [
              ("system", "test_hub_changes", "read_nothing and bystander")),
 ]
 
-MUTATIONS = [*SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS]
+FAIL_OVER = [
+    Mutation("lower-timeline-joined", "a primary that was left behind is not joined",
+             "src/node/lines.c", "if (primary_left_behind(known, place)) {",
+             "if (known == NULL && primary_left_behind(known, place)) {",
+             ("system", "test_failover_database", "leads_back")),
+    Mutation("first-writable-host", "of several primaries the one on the highest timeline counts",
+             "src/core/primary.c", "answers[i].place.timeline > answers[best].place.timeline", "false",
+             ("unit", "test_primary")),
+    Mutation("lower-timeline-chosen", "a host on a lower timeline than was seen is not used",
+             "src/core/primary.c",
+             "return answer->state == PRIMARY_WRITABLE && !primary_left_behind(known, &answer->place);",
+             "(void)known;\n    return answer->state == PRIMARY_WRITABLE;",
+             ("system", "test_failover_database", "lost_the_last_grants")),
+    Mutation("stolen-confirmed-by-any-database",
+             "what a stale primary says of a stolen partition is no confirmation",
+             "src/node/grants.c",
+             "fresh && grant->state == OWNERSHIP_IN_DOUBT && grant->stolen &&",
+             "false && grant->stolen &&",
+             ("system", "test_failover_database", "stolen_from")),
+    Mutation("first-answer-is-enough", "the first host to answer waits a little for the others",
+             "src/core/primary.c", "now_us - usable_us >= PRIMARY_GRACE_US", "true",
+             ("unit", "test_primary")),
+    Mutation("a-fresh-grant-knows-nothing",
+             "a fail-over in which no node dies delivers nothing twice but what was on the wire",
+             "src/core/inherit.c", "return past->prefix > stored;", "return false && past != NULL;",
+             ("system", "test_failover_database", "follow")),
+    Mutation("lost-letters-are-not-missed",
+             "a dead letter that the new primary does not have is written again",
+             "src/core/inherit.c", "stored < past->lettered", "false",
+             ("system", "test_failover_database", "dead_letters")),
+    Mutation("others-work-is-vouched-for",
+             "a node vouches for what it has delivered itself, not for what others did before",
+             "src/core/inherit.c", "stored < past->began", "false",
+             ("unit", "test_inherit")),
+]
+
+MUTATIONS = [*SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
+             *FAIL_OVER]
