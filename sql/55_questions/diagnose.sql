@@ -5,7 +5,8 @@
 --          be: a fault of Holdfast), warning (something stands still, or a promise is weakened), notice
 --          (somebody wanted it so, but should know); subject: what it is about; error: what is wrong;
 --          detail: why, since when, how much; hint: what to do.
--- Calls: diagnose_ownership, diagnose_delivery, diagnose_nodes, diagnose_server.   Tables: none itself.
+-- Calls: diagnose_ownership, diagnose_delivery, diagnose_nodes, diagnose_server,
+--        diagnose_replication.   Tables: none itself.
 CREATE OR REPLACE FUNCTION holdfast.diagnose()
 RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
@@ -17,7 +18,8 @@ BEGIN
           FROM (SELECT * FROM diagnose_ownership()
                 UNION ALL SELECT * FROM diagnose_delivery()
                 UNION ALL SELECT * FROM diagnose_nodes()
-                UNION ALL SELECT * FROM diagnose_server()) d
+                UNION ALL SELECT * FROM diagnose_server()
+                UNION ALL SELECT * FROM diagnose_replication()) d
          ORDER BY array_position(ARRAY['error', 'warning', 'notice'], d.severity), d.subject, d.error;
 END
 $$;

@@ -47,6 +47,10 @@ def test_nodes_follow_a_promoted_standby(make_cluster, make_pair, how):
     pair = make_pair(how == "sync")
     cluster = begin(make_cluster, pair)
     before, owners = tokens(cluster), cluster.owners()
+    noticed = cluster.query("SELECT error FROM holdfast.diagnose()"
+                            " WHERE subject = 'synchronous_standby_names'")
+    assert [row.error for row in noticed] == (
+        [] if how == "sync" else ["All standbys are asynchronous"])
     pair.old.kill()
     had = accepted(cluster)
     wait_events(cluster, 3)
