@@ -5,7 +5,7 @@
 -- Returns: milliseconds until it should be called again (sooner is harmless; call it also on a notice
 --          `members` or `config`).
 -- Errors: HF002 the session has ended; HF004 on a lease connection; HF006 not the leader.
--- Calls: session_of, refuse_on_lease, require_leader, end_hung_leases, sweep_dead, lock_cluster,
+-- Calls: session_of, refuse_on_lease, require_leader, end_hung_leases, notice_clock_step, sweep_dead, lock_cluster,
 --        call_off, plan_and_move, prune_history.
 -- Tables: housekeeping (update), cluster, partition, session (read).
 CREATE OR REPLACE FUNCTION holdfast.tend(session_key uuid, leader_token bigint) RETURNS int
@@ -20,6 +20,7 @@ BEGIN
     PERFORM refuse_on_lease('tend');
     PERFORM require_leader(v_id, leader_token);
     PERFORM end_hung_leases();
+    PERFORM notice_clock_step();
     v_busy := sweep_dead(v_id);
     IF NOT EXISTS (SELECT FROM session s WHERE s.session_id = v_id AND s.ended_at IS NULL) THEN
         RETURN 1000; -- The sweep found the caller's own lease gone; its next call is told so.

@@ -1,23 +1,16 @@
-"""A wall clock of its own for a process, that a test can move while it runs (libfaketime).
+"""A wall clock of its own for a process, that a test can move while it runs.
 
 Only the wall clock is false: CLOCK_MONOTONIC and CLOCK_BOOTTIME stay what they are.
 """
 
 import pathlib
+import shutil
+import struct
 import subprocess
 
-LIBRARY = "faketime/libfaketime.so.1"
+from harness import place
 
-
-def library():
-    """The path of Debian's libfaketime, or None when it is not installed."""
-    found = sorted(pathlib.Path("/usr/lib").glob(f"*/{LIBRARY}"))
-    return found[0] if found else None
-
-
-def refused():
-    """Why no clock can be moved here, or None when one can."""
-    return None if library() else "libfaketime is not installed"
+LIBRARY = "tests/system/drivers/libfalse_clock.so"
 
 
 def _sanitizer(program):
@@ -30,26 +23,25 @@ def _sanitizer(program):
 
 
 class Clock:
-    """Give `environment(program)` to whatever is to live by it, then jump()."""
+    """Give `environment(program)` to whatever is to live by it, then jump().
+
+    `path` is a file in a folder that the process may read.
+    """
 
     def __init__(self, path):
         self.path = pathlib.Path(path)
-        self.seconds = 0
-        self.jump(0)
+        self.path.write_bytes(bytes(8))
+        self.path.chmod(0o644)
+        # The process may not reach the build.
+        shutil.copy(place.build_folder() / LIBRARY, self.path.parent)
 
     def jump(self, seconds):
         """From now on the clock is so many seconds ahead of the real one, or behind."""
-        self.seconds = seconds
-        new = self.path.with_suffix(".new")
-        new.write_text(f"{seconds:+d}\n")
-        new.chmod(0o644)
-        new.replace(self.path)
+        with self.path.open("r+b") as file:
+            file.write(struct.pack("=q", seconds))
 
     def environment(self, program):
-        preload = [str(library())]
-        sanitizer = _sanitizer(program)
-        if sanitizer:  # it has to come first
-            preload.insert(0, sanitizer)
-        return {"LD_PRELOAD": ":".join(preload), "FAKETIME_TIMESTAMP_FILE": str(self.path),
-                "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-                "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
+        library = self.path.parent / LIBRARY.rpartition("/")[2]
+        # The sanitizer's library has to come first.
+        preload = [each for each in (_sanitizer(program), str(library)) if each]
+        return {"LD_PRELOAD": ":".join(preload), "FALSE_CLOCK": str(self.path)}

@@ -145,6 +145,16 @@ class Part:
     def log(self, name):
         return self.path / "log" / f"{name}.log"
 
+    def server_folder(self, name):
+        return self.run.server_folder(f"{self.path.name}-{name}")
+
+    @property
+    def outside(self):
+        return self.run.outside
+
+    def write_record(self):
+        self.run.write_record()
+
     def note_children(self):
         self.run.note_children()
 

@@ -108,6 +108,14 @@ SESSIONS = [
     Mutation("hung-leases-stay", "the leader ends a lease backend that hangs",
              COORDINATION + "tend.sql", "    PERFORM end_hung_leases();\n", "",
              ("two", "test_sweep", "backend_that_hangs")),
+    Mutation("hung-leases-by-the-wall-clock", "a clock that jumps ahead makes no lease hang",
+             COORDINATION + "end_hung_leases.sql",
+             "greatest(0, least(v_longest_ms,\n                                extract(",
+             "greatest(0, least(1000 * v_longest_ms,\n                                extract(",
+             ("two", "test_sweep", "jumps_ahead")),
+    Mutation("a-clock-that-steps-back-puts-off", "what was due before a step back is due now",
+             COORDINATION + "tend.sql", "    PERFORM notice_clock_step();\n", "",
+             ("two", "test_sweep", "steps_back_puts_off")),
 ]
 
 TERMS = [

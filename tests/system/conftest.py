@@ -23,6 +23,23 @@ def postgres(run):
     return Postgres(run, settings={"fsync": "off"}).start()
 
 
+@pytest.fixture
+def make_postgres(request, run):
+    """make_postgres(settings) starts a server for one scenario, which may break it."""
+    made = []
+
+    def make(settings=None, **options):
+        name = f"{request.node.name.translate(str.maketrans('[]-', '___'))}_server_{len(made)}"
+        server = Postgres(run.part(name), settings={"fsync": "off", **(settings or {})}, **options)
+        made.append(server)
+        return server.start()
+
+    yield make
+    for server in made:
+        if server.child and server.child.alive:
+            server.child.kill()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()

@@ -226,11 +226,44 @@ def test_reopened_connections_are_known_to_the_sweep(cluster):
 def test_leader_ends_a_lease_backend_that_hangs(cluster):
     a, b = cluster.join("a", ttl_ms=60000), cluster.join("b", ttl_ms=300)
     thread, box = in_thread(lambda: b.lease.rows("SELECT pg_sleep(20)"))
-    time.sleep(0.5)
-    a.tend()
+    # The leader believes only what it has watched for itself: clocks jump.
+    wait_for(lambda: a.tend() and "error" in box, step=0.05)
     thread.join(5)
     assert "error" in box
     assert wait_for(lambda: a.tend() and a.poll()[3] == 1)
+
+
+def test_a_clock_that_jumps_ahead_ends_no_lease(cluster):
+    a, b = cluster.join("a", ttl_ms=60000), cluster.join("b", ttl_ms=5000)
+    a.tend()
+    # As if an hour had passed since then, without a ping.
+    a.work.rows("SELECT set_config('holdfast.leases_seen', jsonb_set(current_setting("
+                "'holdfast.leases_seen')::jsonb, '{at}', to_jsonb(now() - interval '1 hour'))::text,"
+                " false)")
+    a.tend()
+    assert b.lease.one("SELECT 1") == 1
+    assert a.poll()[3] == 2
+
+
+def test_what_a_clock_that_steps_back_puts_off_is_done_now(cluster):
+    a = cluster.join("a", ttl_ms=60000)
+    cluster.report(a, partitions=2)
+    b = cluster.join("b", ttl_ms=60000)
+    cluster.admin.rows("UPDATE cluster SET rebalance_at = now() + interval '1 hour',"
+                       " reserved_until = now() + interval '1 hour'")
+    cluster.admin.rows("UPDATE partition SET move_again_at = now() + interval '1 hour'")
+    cluster.admin.rows("INSERT INTO decline (session_id, hub, until, reason)"
+                       " SELECT session_id, hub.name, now() + interval '1 hour', 'away'"
+                       " FROM session, hub WHERE node = 'b'")
+    a.tend()
+    a.tend()
+    assert cluster.admin.row("SELECT rebalance_at <= clock_timestamp() IS NOT FALSE,"
+                             " reserved_until <= clock_timestamp() FROM cluster") == (True, True)
+    assert cluster.admin.one("SELECT count(*) FROM decline") == 0
+    assert cluster.admin.one("SELECT count(*) FROM partition WHERE move_again_at > now()") == 0
+    assert cluster.admin.one("SELECT count(*) FROM partition WHERE state = 'releasing'") == 1, (
+        "one of the two moves to the node that has joined")
+    assert b.poll()[3] == 2
 
 
 def test_terms_never_overlap_when_the_clock_steps_back(cluster):
