@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "core/parcel.h"
 #include "node/destinations.h"
+#include "node/event_context.h"
 #include "node/grants.h"
 #include "node/membership.h"
 #include "node/parts.h"
@@ -63,19 +64,19 @@ static struct slice copy(char **to, struct slice from)
     return own;
 }
 
-static struct letter *letter_new(struct office *o, const struct store_dead_letter *row)
+/* `message` is that of a whole event, of which the row has only a part; NULL for a single value. */
+static struct letter *letter_new(struct office *o, const struct store_dead_letter *row,
+                                 const struct source_message *message)
 {
-    const struct source_message *message = row->message;
+    size_t message_n = message != NULL ? source_message_size(message) : 0;
     size_t n = row->device.n + row->module.n + row->offset.n + row->detail.n + row->property.n +
-               row->payload.n + (message != NULL ? source_message_size(message) : 0);
+               row->payload.n + message_n;
     struct letter *letter = xcalloc(1, sizeof *letter + n);
     char *to = (char *)(letter + 1);
     letter->row = *row;
-    if (message != NULL) {
+    if (message != NULL)
         source_message_copy(&letter->message, message, to);
-        to += source_message_size(message);
-        letter->row.message = &letter->message;
-    }
+    to += message_n;
     letter->row.device = copy(&to, row->device);
     letter->row.module = copy(&to, row->module);
     letter->row.offset = copy(&to, row->offset);
@@ -90,9 +91,6 @@ static struct letter *letter_new(struct office *o, const struct store_dead_lette
 void office_keep_event(struct office *o, struct grant *grant, uint64_t ticket,
                        const struct source_message *message, const char *reason, const char *detail)
 {
-    struct source_message context = *message;
-    /* The row has them. */
-    context.body = context.device = context.module = context.offset = (struct slice){NULL, 0};
     struct store_dead_letter row = {.partition_id = grant_partition_id(grant),
                                     .token = grant_token(grant),
                                     .device = message->device,
@@ -103,9 +101,11 @@ void office_keep_event(struct office *o, struct grant *grant, uint64_t ticket,
                                     .reason = reason,
                                     .detail = slice_from(detail),
                                     .payload = message->body,
-                                    .message = &context,
                                     .attempts = 0};
-    struct letter *letter = letter_new(o, &row);
+    struct source_message context = *message;
+    /* The row has them. */
+    context.body = context.device = context.module = context.offset = (struct slice){NULL, 0};
+    struct letter *letter = letter_new(o, &row, &context);
     letter->grant = grant;
     letter->ticket = ticket;
 }
@@ -126,7 +126,7 @@ void office_keep_row(struct office *o, struct destination *destination, struct p
                                      .property = parcel_property(parcel, row),
                                      .payload = parcel_row(parcel, row),
                                      .attempts = 1};
-    struct letter *letter = letter_new(o, &kept);
+    struct letter *letter = letter_new(o, &kept, NULL);
     letter->grant = grant;
     letter->destination = destination;
     letter->parcel = parcel;
@@ -211,14 +211,21 @@ void office_tick(struct office *o, int64_t now_us)
     if (o->waiting == NULL || o->storing || work == NULL || now_us < o->store_at_us)
         return;
     struct store_dead_letter rows[BATCH_MAX];
+    struct buffer contexts[BATCH_MAX];
     size_t n = 0;
     for (struct letter *letter = o->waiting; letter != NULL && n < BATCH_MAX;
          letter = letter->next) {
         letter->sent = true;
-        rows[n++] = letter->row;
+        rows[n] = letter->row;
+        buffer_init(&contexts[n], EVENT_CONTEXT_MAX);
+        if (letter->parcel == NULL && event_context_write(&letter->message, &contexts[n]))
+            rows[n].context = buffer_slice(&contexts[n]);
+        n++;
     }
     o->storing = true;
     store_keep_dead_letters(work, membership_key(o->node->membership), rows, n, on_stored, o);
+    while (n > 0)
+        buffer_free(&contexts[--n]);
 }
 
 size_t office_waiting(const struct office *o)

@@ -6,6 +6,7 @@
 #include "core/lane.h"
 #include "node/binder.h"
 #include "node/destinations.h"
+#include "node/event_context.h"
 #include "node/flow.h"
 #include "node/membership.h"
 #include "node/parts.h"
@@ -153,15 +154,23 @@ void replays_tick(struct replays *r, int64_t now_us)
 
 static struct replay *replay_new(struct replays *r, const struct store_replay *row)
 {
-    struct replay *replay = xcalloc(1, sizeof *replay + source_message_size(&row->message));
+    struct buffer texts;
+    buffer_init(&texts, EVENT_CONTEXT_MAX);
+    struct source_message message = {.sequence = row->dead_letter_id,
+                                     .enqueued_ms = row->enqueued_ms,
+                                     .device = row->device,
+                                     .module = row->module,
+                                     .body = row->payload};
+    (void)event_context_read(row->context, &message, &texts);
+    struct replay *replay = xcalloc(1, sizeof *replay + source_message_size(&message));
     *replay = (struct replay){.owner = {OWNER_REPLAY},
                               .all = r,
                               .dead_letter_id = row->dead_letter_id,
                               .fleet = xstrdup(row->fleet),
                               .row = row->property.n > 0};
     replay->event.owner = replay;
-    source_message_copy(&replay->event.message, &row->message, (char *)(replay + 1));
-    replay->event.message.sequence = row->dead_letter_id;
+    source_message_copy(&replay->event.message, &message, (char *)(replay + 1));
+    buffer_free(&texts);
     DL_APPEND(r->list, replay);
     return replay;
 }

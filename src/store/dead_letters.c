@@ -2,7 +2,6 @@
 
 #include "base/memory.h"
 #include "pg/connection.h"
-#include "store/event_context.h"
 #include "store/values.h"
 
 #include <stdlib.h>
@@ -30,18 +29,6 @@ static void answer_kept(void *ctx, const PGresult *result, const struct error *e
 
 enum { COLUMNS = 13 };
 
-/* More than the context of any event: JSON takes six bytes for one at most. */
-#define CONTEXT_MAX ((size_t)16 << 20)
-
-static void array_context(struct buffer *to, const struct source_message *message)
-{
-    struct buffer json;
-    buffer_init(&json, CONTEXT_MAX);
-    bool ok = message != NULL && event_context_write(message, &json);
-    array_text(to, ok ? buffer_slice(&json) : SLICE_LITERAL("{}"));
-    buffer_free(&json);
-}
-
 void store_keep_dead_letters(struct pg_connection *pg, const char *key,
                              const struct store_dead_letter *rows, size_t count, store_kept_fn done,
                              void *ctx)
@@ -63,7 +50,7 @@ void store_keep_dead_letters(struct pg_connection *pg, const char *key,
         array_text(&column[9], row->property);
         array_bytes(&column[10], row->payload);
         array_number(&column[11], row->attempts);
-        array_context(&column[12], row->message);
+        array_text(&column[12], row->context.n > 0 ? row->context : SLICE_LITERAL("{}"));
     }
     const char *values[COLUMNS + 1] = {key};
     for (size_t c = 0; c < COLUMNS; c++)
@@ -87,7 +74,6 @@ static void answer_replays(void *ctx, const PGresult *result, const struct error
     }
     int count = PQntuples(result);
     struct store_replay *rows = xcalloc((size_t)count, sizeof *rows);
-    struct buffer *texts = xcalloc((size_t)count, sizeof *texts);
     for (int i = 0; i < count; i++) {
         size_t n = 0;
         unsigned char *payload =
@@ -97,21 +83,17 @@ static void answer_replays(void *ctx, const PGresult *result, const struct error
             .partition_id = (int)row_number(result, i, 1),
             .hub = PQgetvalue(result, i, 2),
             .fleet = PQgetvalue(result, i, 3),
+            .device = slice_from(row_text(result, i, 4)),
+            .module = slice_from(row_text(result, i, 5)),
+            .enqueued_ms = row_number(result, i, 6),
             .property = slice_from(row_text(result, i, 7)),
-            .message = {.device = slice_from(row_text(result, i, 4)),
-                        .module = slice_from(row_text(result, i, 5)),
-                        .enqueued_ms = row_number(result, i, 6),
-                        .body = {(const char *)payload, payload != NULL ? n : 0}},
+            .payload = {(const char *)payload, payload != NULL ? n : 0},
+            .context = PQgetvalue(result, i, 9),
         };
-        buffer_init(&texts[i], CONTEXT_MAX);
-        (void)event_context_read(PQgetvalue(result, i, 9), &rows[i].message, &texts[i]);
     }
     call.replays(call.ctx, rows, (size_t)count, NULL);
-    for (int i = 0; i < count; i++) {
-        PQfreemem((void *)(uintptr_t)rows[i].message.body.p);
-        buffer_free(&texts[i]);
-    }
-    free(texts);
+    for (int i = 0; i < count; i++)
+        PQfreemem((void *)(uintptr_t)rows[i].payload.p);
     free(rows);
 }
 

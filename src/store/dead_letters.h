@@ -1,7 +1,6 @@
 #pragma once
 #include "base/error.h"
 #include "base/slice.h"
-#include "source/source.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +18,7 @@ struct store_dead_letter {
     struct slice detail;
     struct slice property; /* empty: the whole event */
     struct slice payload;
-    const struct source_message *message; /* NULL: none; event_context.h says what is kept of it */
+    struct slice context; /* JSON object: what came with a whole event; empty: nothing */
     int attempts;
 };
 
@@ -32,8 +31,10 @@ struct store_replay {
     int64_t dead_letter_id;
     int partition_id;
     const char *hub, *fleet;
-    struct slice property;
-    struct source_message message; /* the body is the payload */
+    struct slice device, module;
+    int64_t enqueued_ms;
+    struct slice property, payload;
+    const char *context; /* as it was kept */
 };
 typedef void (*store_replays_fn)(void *ctx, const struct store_replay *rows, size_t count,
                                  const struct error *err);

@@ -1,4 +1,4 @@
-#include "store/event_context.h"
+#include "node/event_context.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "store/event_context.h"
+#include "node/event_context.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>

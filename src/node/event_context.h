@@ -9,6 +9,9 @@
  * Times among the properties are {"time_ms":...}; what is not given is left out. Text that JSON in
  * the database cannot hold (no UTF-8, or a NUL) is replaced by U+FFFD. */
 
+/* More than the context of any event: JSON takes six bytes for one at most. */
+#define EVENT_CONTEXT_MAX ((size_t)16 << 20)
+
 /* Appends it; "{}" if there is nothing. False if the buffer is full. */
 bool event_context_write(const struct source_message *message, struct buffer *json);
 
