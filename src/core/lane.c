@@ -2,8 +2,10 @@
 
 #include "base/memory.h"
 #include "core/bisect.h"
+#include "core/bulk_body.h"
 #include "core/due.h"
 #include "core/hash.h"
+#include "core/lane_group.h"
 #include "core/poison.h"
 #include "core/update_body.h"
 
@@ -23,22 +25,13 @@ struct lane {
     struct parcel *parcels;   /* a list; all have rows to send or on the wire */
     uint32_t rows;
     uint32_t wire_rows; /* the first of them */
-    size_t body_n;      /* size of the request on the wire */
+    size_t body_n;      /* size of the request on the wire; 0: one of many Things in it */
     struct bisect bisect;
     struct poison poison;
     unsigned attempts;
     int64_t refused_since;
     struct slice thing;
     char name[];
-};
-
-/* The pending parcels of one partition. Exists only while there are some. */
-struct lane_group {
-    UT_hash_handle hh;
-    const void *partition;
-    struct parcel *parcels;
-    size_t count;
-    int64_t touched;
 };
 
 struct lanes {
@@ -48,54 +41,11 @@ struct lanes {
     struct lane *by_thing;
     struct lane *ready;
     struct due_heap waiting;
-    struct lane_group *groups;
+    struct lane_groups groups;
     struct parcel
         *lost; /* parcels of abandoned partitions that are still out, linked as in a group */
-    struct lane_group *last_group; /* most events come from the partition of the one before */
     struct lanes_counts counts;
 };
-
-/* --- partitions ---------------------------------------------------------------------------- */
-
-static struct lane_group *find_group(const struct lanes *lanes, const void *partition)
-{
-    if (lanes->last_group != NULL && lanes->last_group->partition == partition)
-        return lanes->last_group;
-    struct lane_group *group;
-    HASH_FIND_PTR(lanes->groups, &partition, group);
-    return group;
-}
-
-static void join_group(struct lanes *lanes, struct parcel *parcel)
-{
-    struct lane_group *group = find_group(lanes, parcel->partition);
-    if (group == NULL) {
-        group = xcalloc(1, sizeof *group);
-        group->partition = parcel->partition;
-        group->touched = INT64_MIN;
-        HASH_ADD_PTR(lanes->groups, partition, group);
-    }
-    lanes->last_group = group;
-    parcel->group = group;
-    group->count++;
-    DL_APPEND2(group->parcels, parcel, group_prev, group_next);
-}
-
-static void leave_group(struct lanes *lanes, struct parcel *parcel)
-{
-    struct lane_group *group = parcel->group;
-    DL_DELETE2(group->parcels, parcel, group_prev, group_next);
-    parcel->group = NULL;
-    if (--group->count > 0)
-        return;
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the group is in the table */
-    HASH_DEL(lanes->groups, group);
-    if (lanes->last_group == group)
-        lanes->last_group = NULL;
-    free(group);
-}
-
-/* --- lanes --------------------------------------------------------------------------------- */
 
 static size_t lane_bytes(const struct lane *lane)
 {
@@ -165,31 +115,14 @@ void lanes_set_limits(struct lanes *lanes, const struct lane_limits *limits)
     lanes->body_max = limits->max_bytes;
 }
 
-/* Frees the parcels of a partition. */
-static void free_list(struct parcel *parcels)
-{
-    while (parcels != NULL) {
-        struct parcel *next = parcels->group_next;
-        parcel_free(parcels);
-        parcels = next;
-    }
-}
-
 void lanes_free(struct lanes *lanes)
 {
     struct lane *lane;
     struct lane *next_lane;
-    struct lane_group *group;
-    struct lane_group *next_group;
     if (lanes == NULL)
         return;
-    HASH_ITER(hh, lanes->groups, group, next_group)
-    {
-        free_list(group->parcels);
-        HASH_DEL(lanes->groups, group);
-        free(group);
-    }
-    free_list(lanes->lost);
+    lane_groups_free(&lanes->groups);
+    lane_group_free_list(lanes->lost);
     HASH_ITER(hh, lanes->by_thing, lane, next_lane)
     {
         lane_free(lanes, lane);
@@ -201,12 +134,6 @@ void lanes_free(struct lanes *lanes)
 struct lane_key lane_key(struct slice thing)
 {
     return (struct lane_key){thing, hash_bytes(thing)};
-}
-
-void lanes_push(struct lanes *lanes, struct slice thing, struct parcel *parcel)
-{
-    struct lane_key key = lane_key(thing);
-    lanes_push_keyed(lanes, &key, parcel);
 }
 
 void lanes_push_keyed(struct lanes *lanes, const struct lane_key *key, struct parcel *parcel)
@@ -221,7 +148,7 @@ void lanes_push_keyed(struct lanes *lanes, const struct lane_key *key, struct pa
     parcel->lane = lane;
     DL_APPEND(lane->parcels, parcel);
     lane->rows += parcel->row_count;
-    join_group(lanes, parcel);
+    lane_groups_join(&lanes->groups, parcel);
     lanes->counts.parcels++;
     lanes->counts.rows += parcel->row_count;
     lanes->counts.bytes += parcel->bytes;
@@ -239,13 +166,16 @@ struct lane *lanes_next(struct lanes *lanes, int64_t now_us)
     }
 }
 
+bool lanes_several(const struct lanes *lanes)
+{
+    return lanes->ready != NULL && lanes->ready->next != NULL;
+}
+
 int64_t lanes_wakeup_at(const struct lanes *lanes)
 {
     const struct due *due = due_first(&lanes->waiting);
     return due == NULL ? INT64_MAX : due->at_us;
 }
-
-/* --- requests ------------------------------------------------------------------------------ */
 
 size_t lanes_body_ceiling(const struct lanes *lanes)
 {
@@ -265,18 +195,15 @@ static uint32_t clear_run(const struct lane *lane, uint32_t allowed)
     return n;
 }
 
-uint32_t lane_take(struct lane *lane, struct buffer *body)
+/* Marks as many of the lane's first rows as on the wire as are allowed and fit. */
+static uint32_t take(struct lane *lane, struct buffer *body, uint32_t allowed, bool bulk)
 {
     struct lanes *lanes = lane->lanes;
-    uint32_t allowed = bisect_allowed(&lane->bisect);
-    if (allowed > lanes->limits.max_rows)
-        allowed = lanes->limits.max_rows;
-    if (lane->poison.count > 0)
-        allowed = clear_run(lane, allowed);
-    update_body_begin(body);
     uint32_t taken = 0;
     for (struct parcel *parcel = lane->parcels; parcel != NULL; parcel = parcel->next) {
-        uint32_t n = update_body_rows(body, parcel, allowed - taken, lanes->body_max);
+        uint32_t wanted = allowed - taken;
+        uint32_t n = bulk ? bulk_body_rows(body, lane->thing, parcel, wanted, lanes->body_max)
+                          : update_body_rows(body, parcel, wanted, lanes->body_max);
         if (n == 0)
             break;
         parcel->wire_rows = n;
@@ -287,15 +214,38 @@ uint32_t lane_take(struct lane *lane, struct buffer *body)
         if (taken == allowed || parcel->next_row + n < parcel->end_row)
             break;
     }
-    update_body_end(body);
+    if (taken == 0)
+        return 0;
     lane->wire_rows = taken;
-    lane->body_n = body->n;
     depart(lanes, lane);
     enter(lanes, lane, LANE_IS_ON_THE_WIRE);
     return taken;
 }
 
-/* --- answers ------------------------------------------------------------------------------- */
+uint32_t lane_take(struct lane *lane, struct buffer *body)
+{
+    uint32_t allowed = bisect_allowed(&lane->bisect);
+    if (allowed > lane->lanes->limits.max_rows)
+        allowed = lane->lanes->limits.max_rows;
+    if (lane->poison.count > 0)
+        allowed = clear_run(lane, allowed);
+    update_body_begin(body);
+    uint32_t taken = take(lane, body, allowed, false);
+    update_body_end(body);
+    lane->body_n = body->n;
+    return taken;
+}
+
+bool lane_goes_alone(const struct lane *lane)
+{
+    return lane->refused_since != 0 || bisect_allowed(&lane->bisect) != UINT32_MAX;
+}
+
+uint32_t lane_take_bulk(struct lane *lane, struct buffer *body, uint32_t max_rows)
+{
+    lane->body_n = 0;
+    return max_rows > 0 ? take(lane, body, max_rows, true) : 0;
+}
 
 static void release(struct lanes *lanes, struct parcel *parcel)
 {
@@ -311,10 +261,19 @@ static void release(struct lanes *lanes, struct parcel *parcel)
 static void finish(struct lanes *lanes, struct parcel *parcel)
 {
     if (!parcel->dropped) {
-        leave_group(lanes, parcel);
+        lane_groups_leave(&lanes->groups, parcel);
         lanes->handlers.completed(lanes->handlers.ctx, parcel);
     }
     release(lanes, parcel);
+}
+
+static void finish_all(struct lanes *lanes, struct parcel *complete)
+{
+    while (complete != NULL) {
+        struct parcel *parcel = complete;
+        DL_DELETE(complete, parcel);
+        finish(lanes, parcel);
+    }
 }
 
 /* Takes the parcel, none of whose rows is to be sent any more, out of its lane. */
@@ -384,11 +343,11 @@ static void keep_rows(struct lane *lane)
 
 /* A 413 halves what all lanes send, since it is the way that is narrow; every large body that is
  * accepted widens it a little. */
-static void learn_size(struct lanes *lanes, const struct lane *lane, bool accepted)
+void lanes_learn_size(struct lanes *lanes, size_t body_n, bool accepted)
 {
     if (!accepted)
-        lanes->body_max = lane->body_n / 2;
-    else if (lane->body_n > lanes->body_max / 2 && lanes->body_max < lanes->limits.max_bytes)
+        lanes->body_max = body_n / 2;
+    else if (body_n > lanes->body_max / 2 && lanes->body_max < lanes->limits.max_bytes)
         lanes->body_max += lanes->body_max / 256 + 1;
 }
 
@@ -414,7 +373,8 @@ static void again(struct lane *lane, uint32_t n, bool unproven, int64_t now_us)
         lane->refused_since = 0;
     else if (lane->refused_since == 0)
         lane->refused_since = now_us;
-    bisect_again(&lane->bisect, n);
+    if (lane->body_n > 0 || unproven) /* else it may go with others again, and with newer rows */
+        bisect_again(&lane->bisect, n);
     keep_rows(lane);
 }
 
@@ -424,7 +384,7 @@ static void accepted(struct lane *lane, uint32_t n, struct parcel **complete)
     lane->refused_since = 0;
     if (n == 1)
         poison_forget(&lane->poison, parcel_property(lane->parcels, lane->parcels->next_row));
-    learn_size(lane->lanes, lane, true);
+    lanes_learn_size(lane->lanes, lane->body_n, true);
     bisect_accepted(&lane->bisect, n);
     pass_rows(lane, n, complete);
 }
@@ -437,7 +397,7 @@ static struct parcel *narrow(struct lane *lane, uint32_t n, bool too_large,
     lane->refused_since = 0;
     if (n > 1) {
         if (too_large) {
-            learn_size(lane->lanes, lane, false);
+            lanes_learn_size(lane->lanes, lane->body_n, false);
             bisect_split(&lane->bisect, n);
         } else {
             (void)bisect_refused(&lane->bisect, n);
@@ -482,11 +442,65 @@ void lane_answer(struct lanes *lanes, struct lane *lane, enum lane_verdict verdi
     if (refused != NULL)
         lanes->handlers.refused(lanes->handlers.ctx, refused, row,
                                 too_large ? "too_large" : "refused", detail ? detail : "");
-    while (complete != NULL) {
-        struct parcel *parcel = complete;
-        DL_DELETE(complete, parcel);
-        finish(lanes, parcel);
+    finish_all(lanes, complete);
+}
+
+/* Passes the rows on the wire up to the refused one, and that one. Returns its parcel, NULL if
+ * nobody waits for it. */
+static struct parcel *pass_refused(struct lane *lane, uint32_t before, uint32_t *row,
+                                   struct parcel **complete)
+{
+    pass_rows(lane, before, complete);
+    struct parcel *parcel = lane->parcels;
+    bool dropped = parcel->dropped;
+    *row = parcel->next_row;
+    poison_remember(&lane->poison, parcel_property(parcel, *row));
+    if (!dropped)
+        parcel->refused++;
+    pass_rows(lane, 1, complete);
+    return dropped ? NULL : parcel;
+}
+
+void lane_answer_rows(struct lanes *lanes, struct lane *lane, const struct lane_refusal *refusals,
+                      size_t n_refusals, int64_t now_us)
+{
+    struct refused_row {
+        struct parcel *parcel;
+        uint32_t row;
+    } *refused = xcalloc(n_refusals, sizeof *refused);
+    struct parcel *complete = NULL;
+    uint32_t n = lane->wire_rows, passed = 0;
+    lane->wire_rows = 0;
+    lane->attempts = 0;
+    for (size_t i = 0; i < n_refusals; i++) {
+        refused[i].parcel =
+            pass_refused(lane, refusals[i].row - passed, &refused[i].row, &complete);
+        passed = refusals[i].row + 1;
     }
+    pass_rows(lane, n - passed, &complete);
+    settle(lanes, lane, false, 0, now_us);
+    for (size_t i = 0; i < n_refusals; i++)
+        if (refused[i].parcel != NULL)
+            lanes->handlers.refused(lanes->handlers.ctx, refused[i].parcel, refused[i].row,
+                                    "refused", refusals[i].detail);
+    free(refused);
+    finish_all(lanes, complete);
+}
+
+void lane_accept_first(struct lane *lane, uint32_t n)
+{
+    struct lanes *lanes = lane->lanes;
+    struct parcel *complete = NULL;
+    uint32_t wire = lane->wire_rows - n;
+    lane->wire_rows = wire;
+    pass_rows(lane, n, &complete);
+    struct parcel *first = lane->parcels;
+    for (uint32_t left = wire; left > 0; first = first->next) {
+        uint32_t rows = first->end_row - first->next_row;
+        first->wire_rows = rows < left ? rows : left;
+        left -= first->wire_rows;
+    }
+    finish_all(lanes, complete);
 }
 
 void lanes_row_done(struct lanes *lanes, struct parcel *parcel)
@@ -495,8 +509,6 @@ void lanes_row_done(struct lanes *lanes, struct parcel *parcel)
     if (parcel->refused == 0 && parcel->lane == NULL)
         finish(lanes, parcel);
 }
-
-/* --- one lane ------------------------------------------------------------------------------ */
 
 struct slice lane_thing(const struct lane *lane)
 {
@@ -513,17 +525,15 @@ int64_t lane_refused_since(const struct lane *lane)
     return lane->refused_since;
 }
 
-/* --- partitions given up or lost ----------------------------------------------------------- */
-
 int64_t lanes_touched(const struct lanes *lanes, const void *partition)
 {
-    const struct lane_group *group = find_group(lanes, partition);
+    const struct lane_group *group = lane_groups_find(&lanes->groups, partition);
     return group == NULL ? INT64_MIN : group->touched;
 }
 
 size_t lanes_pending(const struct lanes *lanes, const void *partition)
 {
-    const struct lane_group *group = find_group(lanes, partition);
+    const struct lane_group *group = lane_groups_find(&lanes->groups, partition);
     return group == NULL ? 0 : group->count;
 }
 
@@ -538,7 +548,7 @@ static void close_if_empty(struct lanes *lanes, struct lane *lane)
 
 size_t lanes_drop(struct lanes *lanes, const void *partition, int64_t above_sequence)
 {
-    struct lane_group *group = find_group(lanes, partition);
+    struct lane_group *group = lane_groups_find(&lanes->groups, partition);
     size_t dropped = 0;
     struct parcel *next;
     for (struct parcel *parcel = group ? group->parcels : NULL; parcel != NULL; parcel = next) {
@@ -546,7 +556,7 @@ size_t lanes_drop(struct lanes *lanes, const void *partition, int64_t above_sequ
         if (parcel->touched || parcel->sequence <= above_sequence)
             continue;
         struct lane *lane = parcel->lane;
-        leave_group(lanes, parcel);
+        lane_groups_leave(&lanes->groups, parcel);
         remove_parcel(lanes, parcel);
         close_if_empty(lanes, lane);
         dropped++;
@@ -557,7 +567,7 @@ size_t lanes_drop(struct lanes *lanes, const void *partition, int64_t above_sequ
 static void abandon(struct lanes *lanes, struct parcel *parcel)
 {
     struct lane *lane = parcel->lane;
-    leave_group(lanes, parcel);
+    lane_groups_leave(&lanes->groups, parcel);
     parcel->dropped = true;
     parcel->partition = NULL;
     DL_APPEND2(lanes->lost, parcel, group_prev, group_next);
@@ -573,7 +583,7 @@ static void abandon(struct lanes *lanes, struct parcel *parcel)
 
 void lanes_abandon(struct lanes *lanes, const void *partition)
 {
-    struct lane_group *group = find_group(lanes, partition);
+    struct lane_group *group = lane_groups_find(&lanes->groups, partition);
     struct parcel *next;
     for (struct parcel *parcel = group ? group->parcels : NULL; parcel != NULL; parcel = next) {
         next = parcel->group_next;

@@ -20,8 +20,8 @@ struct lane_limits {
     size_t max_bytes;
 };
 
-/* Called from within lane_answer and lanes_row_done only, after the lanes are consistent again:
- * the handlers may push, drop and report rows done. */
+/* Called from within lane_answer, lane_answer_rows, lane_accept_first and lanes_row_done only,
+ * after the lanes are consistent again: the handlers may push, drop and report rows done. */
 struct lane_handlers {
     void *ctx;
     /* Every row is accepted or done. The parcel is freed after the call. */
@@ -60,8 +60,12 @@ void lanes_set_limits(struct lanes *lanes, const struct lane_limits *limits);
 struct lane_key lane_key(struct slice thing);
 /* Queues the parcel for the Thing, whose name is copied if need be. The parcel has at least one
  * row and belongs to the lanes from now on. */
-void lanes_push(struct lanes *lanes, struct slice thing, struct parcel *parcel);
 void lanes_push_keyed(struct lanes *lanes, const struct lane_key *key, struct parcel *parcel);
+static inline void lanes_push(struct lanes *lanes, struct slice thing, struct parcel *parcel)
+{
+    struct lane_key key = lane_key(thing);
+    lanes_push_keyed(lanes, &key, parcel);
+}
 
 /* The lane whose turn it is: with rows, nothing on the wire, not backing off; NULL if there is
  * none. It stays first in turn until it is taken. */
@@ -76,11 +80,39 @@ int64_t lanes_wakeup_at(const struct lanes *lanes);
 uint32_t lane_take(struct lane *lane, struct buffer *body);
 size_t lanes_body_ceiling(const struct lanes *lanes);
 
+/* Whether more than the lane whose turn it is could go now. */
+bool lanes_several(const struct lanes *lanes);
+
+/* For a request of many Things (core/bulk_body.h): adds a run of at most max_rows of the lane's
+ * rows to a body that bulk_body_begin has started, and marks it as on the wire. 0, and nothing is
+ * changed, if no row fits into what the destination takes. The pump tells lanes_learn_size what
+ * became of the whole body. */
+uint32_t lane_take_bulk(struct lane *lane, struct buffer *body, uint32_t max_rows);
+/* A lane whose rows were refused without proof, or that looks for the row to blame, must go
+ * through lane_take: a request of its own tells it what the others cannot. */
+bool lane_goes_alone(const struct lane *lane);
+/* A body of that size was accepted, or was too large. lane_answer says so itself for a request of
+ * one Thing. */
+void lanes_learn_size(struct lanes *lanes, size_t body_n, bool accepted);
+
 /* Tells what became of the run on the wire. retry_at_us counts for LANE_RETRY, LANE_UNPROVEN and
  * LANE_SPLIT (0: at once), and detail (may be NULL) for what is refused. The lane must not be used
  * after the call. */
 void lane_answer(struct lanes *lanes, struct lane *lane, enum lane_verdict verdict,
                  int64_t retry_at_us, const char *detail, int64_t now_us);
+/* One row of a run, counted from 0, that ThingWorx refuses for good. The text is borrowed. */
+struct lane_refusal {
+    uint32_t row;
+    const char *detail;
+};
+
+/* The run on the wire is accepted but for these rows (at least one, in ascending order), which are
+ * proven to be at fault. As after lane_answer, the lane must not be used any more. */
+void lane_answer_rows(struct lanes *lanes, struct lane *lane, const struct lane_refusal *refusals,
+                      size_t n_refusals, int64_t now_us);
+/* The first n rows of the run on the wire, fewer than all, are accepted; the rest is answered with
+ * lane_answer afterwards. */
+void lane_accept_first(struct lane *lane, uint32_t n);
 /* A refused row is safe in the dead letters (or nobody wants it there any more). */
 void lanes_row_done(struct lanes *lanes, struct parcel *parcel);
 

@@ -4,15 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The ThingWorx clusters that this node writes to: for each a client, its lanes, and the pump
- * that takes rows from the lanes to the client. */
+/* The ThingWorx clusters that this node writes to (destination.h), as they are configured. */
 
 struct node_parts;
 struct configuration;
 struct destinations;
 struct destination;
-struct parcel;
-struct lane_key;
 struct buffer;
 
 struct destinations *destinations_create(struct node_parts *node);
@@ -27,11 +24,6 @@ void destinations_reload_secrets(struct destinations *d);
  * configure. */
 struct destination *destinations_find(struct destinations *d, const char *name);
 
-/* Queues a parcel for a Thing; the pump sends it in this turn of the loop or when it can. */
-void destination_push(struct destination *d, const struct lane_key *key, struct parcel *parcel);
-/* The office has stored a refused row. */
-void destination_row_done(struct destination *d, struct parcel *parcel);
-
 /* The three below reach the lanes of every destination. */
 void destinations_abandon(struct destinations *d, const void *owner);
 size_t destinations_drop(struct destinations *d, const void *owner, int64_t above_sequence);
@@ -43,4 +35,6 @@ void destinations_tick(struct destinations *d, int64_t now_us);
 
 /* JSON text for the node's report: {"name":"ok",...}. */
 void destinations_describe(const struct destinations *d, struct buffer *json);
+/* The same of how rows go out: {"name":"bulk",...}. */
+void destinations_describe_delivery(const struct destinations *d, struct buffer *json);
 size_t destinations_on_the_wire(const struct destinations *d);

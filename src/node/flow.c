@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "core/event.h"
 #include "node/binder.h"
+#include "node/destination.h"
 #include "node/destinations.h"
 #include "node/grants.h"
 #include "node/hubs.h"

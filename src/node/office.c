@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "core/parcel.h"
+#include "node/destination.h"
 #include "node/destinations.h"
 #include "node/event_context.h"
 #include "node/grants.h"

@@ -116,19 +116,27 @@ static bool read_destination(struct json_object *from, struct destination_config
                              struct error *err)
 {
     int64_t in_flight = 16, timeout_ms = 10000, rows = 1000, bytes = 1 << 20, linger_ms = 0;
+    int64_t rate = 0;
+    char delivery = '\0';
+    to->adaptive = true;
     if (!need_text(from, "name", &to->name, err) ||
         !need_text(from, "app_key_secret", &to->app_key_secret, err) ||
         !read_base_urls(from, to, err) || !limit_of(from, "max_in_flight", 1, &in_flight, err) ||
         !limit_of(from, "request_timeout_ms", 1, &timeout_ms, err) ||
         !limit_of(from, "max_rows", 1, &rows, err) ||
         !limit_of(from, "max_bytes", 1, &bytes, err) ||
-        !limit_of(from, "linger_ms", 0, &linger_ms, err))
+        !limit_of(from, "linger_ms", 0, &linger_ms, err) ||
+        !limit_of(from, "max_rows_per_second", 0, &rate, err) ||
+        !flag_of(from, "adaptive", &to->adaptive, err) ||
+        !letter_of(from, "delivery", &delivery, err))
         return false;
     to->max_in_flight = (unsigned)in_flight;
     to->request_timeout_ms = (int)timeout_ms;
     to->max_rows = (unsigned)rows;
     to->max_bytes = (size_t)bytes;
     to->linger_ms = (int)linger_ms;
+    to->bulk = delivery != 'p'; /* per_thing */
+    to->max_rows_per_second = (unsigned)rate;
     return true;
 }
 

@@ -20,6 +20,9 @@ struct destination_config {
     unsigned max_rows;
     size_t max_bytes;
     int linger_ms;
+    bool bulk;     /* by the bulk service where ThingWorx has it */
+    bool adaptive; /* as few requests on the wire as suffice, at most max_in_flight */
+    unsigned max_rows_per_second; /* 0: no limit */
 };
 
 struct fleet_config {

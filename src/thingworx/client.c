@@ -39,6 +39,7 @@ struct request {
      * and since its last refusal of whatever rows, which was with known_status. */
     bool refutable, refutable_again;
     int known_status;
+    bool many;      /* Things in one request */
     bool trial;     /* of a paused destination */
     bool probation; /* of a breaker that is half open */
     unsigned moves;
@@ -171,20 +172,22 @@ static void send_request(struct request *r, struct endpoint *e, int64_t now_us)
                                                .route = e->route,
                                                .connect_timeout_ms = connect_ms,
                                                .timeout_ms = tw->request_timeout_ms,
+                                               .text_max = r->many ? THINGWORX_BULK_ANSWER_MAX : 0,
                                                .done = on_done,
                                                .ctx = r});
 }
 
-bool thingworx_post(struct thingworx *tw, struct slice thing, struct slice service,
-                    struct slice body, int64_t refused_since_us, void *request_ctx, int64_t now_us)
+static bool post(struct thingworx *tw, struct slice thing, struct slice service,
+                 const struct request *what, int64_t now_us)
 {
     if (!thingworx_ready_to_send(tw, now_us))
         return false;
     struct request *r = request_create(tw);
-    r->body = body;
-    r->ctx = request_ctx;
+    r->body = what->body;
+    r->ctx = what->ctx;
+    r->many = what->many;
     r->thing = hash_bytes(thing);
-    r->refused_since_us = refused_since_us;
+    r->refused_since_us = what->refused_since_us;
     r->moves = 0;
     r->trial = pause_begin(&tw->pause);
     buffer_clear(&r->path);
@@ -195,6 +198,20 @@ bool thingworx_post(struct thingworx *tw, struct slice thing, struct slice servi
     tw->counters.in_flight++;
     send_request(r, endpoints_pick(&tw->endpoints, now_us), now_us);
     return true;
+}
+
+bool thingworx_post(struct thingworx *tw, struct slice thing, struct slice service,
+                    struct slice body, int64_t refused_since_us, void *request_ctx, int64_t now_us)
+{
+    struct request what = {.body = body, .ctx = request_ctx, .refused_since_us = refused_since_us};
+    return post(tw, thing, service, &what, now_us);
+}
+
+bool thingworx_post_bulk(struct thingworx *tw, struct slice thing, struct slice service,
+                         struct slice body, void *request_ctx, int64_t now_us)
+{
+    return post(tw, thing, service,
+                &(struct request){.body = body, .ctx = request_ctx, .many = true}, now_us);
 }
 
 /* ---- answers ---- */
@@ -240,8 +257,10 @@ static void tell_endpoint(const struct request *r, const struct thingworx_answer
     struct endpoint *e = r->endpoint;
     switch (answer->class) {
     case ANSWER_ACCEPTED:
-        evidence_accepted(&e->evidence, r->thing, r->started_us);
-        refusals_accepted(&r->tw->refusals, r->thing);
+        if (!r->many) {
+            evidence_accepted(&e->evidence, r->thing, r->started_us);
+            refusals_accepted(&r->tw->refusals, r->thing);
+        }
         endpoint_note(e, ENDPOINT_WORKS, NULL, now_us);
         break;
     case ANSWER_SUSPECT:
@@ -305,6 +324,16 @@ static bool move(struct request *r, const struct error *why, int64_t now_us)
     return true;
 }
 
+void thingworx_accepted(struct thingworx *tw, const struct thingworx_answer *answer,
+                        struct slice thing)
+{
+    uint64_t hash = hash_bytes(thing);
+    if (answer->endpoint < tw->endpoints.count)
+        evidence_accepted(&tw->endpoints.list[answer->endpoint]->evidence, hash,
+                          answer->started_us);
+    refusals_accepted(&tw->refusals, hash);
+}
+
 static void count(struct thingworx *tw, const struct request *r,
                   const struct thingworx_answer *answer)
 {
@@ -338,13 +367,17 @@ static void on_done(void *ctx, const struct http_result *result)
                                       .retry_after_us = result->retry_after_us,
                                       .endpoint = r->endpoint->index,
                                       .text = text,
+                                      .body = r->many ? result->text : (struct slice){NULL, 0},
+                                      .ready = r->endpoint->evidence.ready &&
+                                               r->endpoint->evidence.generation == r->generation,
+                                      .started_us = r->started_us,
                                       .latency_us = now_us - r->started_us};
     bool one_thing = rule->class == ANSWER_CONFIGURATION && may_concern_one_thing(result->status);
-    if (rule->class == ANSWER_SUSPECT || one_thing) {
+    if (!r->many && (rule->class == ANSWER_SUSPECT || one_thing)) {
         answer.refusal_confirmed = is_confirmed(r, result->status, now_us);
         refusals_note(&tw->refusals, r->thing, result->status, now_us);
     }
-    if (one_thing && answer.refusal_confirmed)
+    if (one_thing && (answer.refusal_confirmed || r->many)) /* the service may not be invoked */
         answer.class = ANSWER_SUSPECT;
     tell_endpoint(r, &answer, &why, reached, now_us);
     tell_pause(r, &answer, &why, now_us);

@@ -18,6 +18,9 @@ struct metrics;
 struct random;
 struct thingworx;
 
+/* More than any answer that lists what was refused. */
+#define THINGWORX_BULK_ANSWER_MAX ((size_t)4 << 20)
+
 struct thingworx_config {
     const char *name;             /* of the destination, for logs */
     const char *const *base_urls; /* e.g. https://twx.example.com/Thingworx */
@@ -44,7 +47,11 @@ struct thingworx_answer {
      * accepted another Thing. All of that was so before this request was sent. */
     bool refusal_confirmed;
     const char *text; /* first bytes of the body, or what went wrong: one line, printable UTF-8 */
-    int64_t latency_us;
+    /* Of a request about many Things: the body as it came, up to THINGWORX_BULK_ANSWER_MAX; and
+     * whether this base URL was ready, and nothing has failed there, since it was sent. */
+    struct slice body;
+    bool ready;
+    int64_t started_us, latency_us;
 };
 
 struct thingworx_handlers {
@@ -88,6 +95,15 @@ bool thingworx_ready_to_send(const struct thingworx *tw, int64_t now_us);
  * Callbacks may call this. */
 bool thingworx_post(struct thingworx *tw, struct slice thing, struct slice service,
                     struct slice body, int64_t refused_since_us, void *request_ctx, int64_t now_us);
+
+/* The same for a request about many Things: what its answer says of each is the caller's to read,
+ * and to tell with thingworx_accepted. */
+bool thingworx_post_bulk(struct thingworx *tw, struct slice thing, struct slice service,
+                         struct slice body, void *request_ctx, int64_t now_us);
+/* From within `answered` of such a request: it has written values of the Thing, which is evidence
+ * of what its base URL can do. Two distinct Things are enough. */
+void thingworx_accepted(struct thingworx *tw, const struct thingworx_answer *answer,
+                        struct slice thing);
 
 /* Another key: used from the next request on; a paused destination is tried at once. */
 void thingworx_set_app_key(struct thingworx *tw, const char *app_key);

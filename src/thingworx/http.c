@@ -1,5 +1,6 @@
 #include "thingworx/http.h"
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -37,8 +38,7 @@ struct call {
     struct http_request request;
     struct http_headers *headers;
     struct http_route *route;
-    char text[HTTP_TEXT_BYTES];
-    size_t text_n;
+    struct buffer text; /* of the answer */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -98,10 +98,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
 {
     struct call *call = ctx;
     size_t n = size * count;
-    size_t room = sizeof(call->text) - call->text_n;
-    size_t kept = n < room ? n : room;
-    memcpy(call->text + call->text_n, bytes, kept);
-    call->text_n += kept;
+    size_t room = call->text.ceiling - call->text.n;
+    buffer_append(&call->text, bytes, n < room ? n : room);
     return n;
 }
 
@@ -109,6 +107,7 @@ static struct call *call_create(struct http *http)
 {
     struct call *call = xcalloc(1, sizeof(*call));
     call->http = http;
+    buffer_init(&call->text, HTTP_TEXT_BYTES);
     call->easy = curl_easy_init();
     if (call->easy == NULL)
         abort();
@@ -143,6 +142,7 @@ static void call_free(struct call *call)
 {
     curl_easy_cleanup(call->easy);
     call_release(call);
+    buffer_free(&call->text);
     free(call);
 }
 
@@ -150,12 +150,13 @@ static bool is_html(const struct call *call)
 {
     const char *type = NULL;
     curl_easy_getinfo(call->easy, CURLINFO_CONTENT_TYPE, &type);
+    const char *text = call->text.data;
     size_t i = 0;
-    while (i < call->text_n && strchr(" \t\r\n", call->text[i]) != NULL && call->text[i] != '\0')
+    while (i < call->text.n && strchr(" \t\r\n", text[i]) != NULL && text[i] != '\0')
         i++;
-    if (i == call->text_n)
+    if (i == call->text.n)
         return false;
-    return call->text[i] == '<' || (type != NULL && strncasecmp(type, "text/html", 9) == 0);
+    return text[i] == '<' || (type != NULL && strncasecmp(type, "text/html", 9) == 0);
 }
 
 static int64_t retry_after_us(CURL *easy)
@@ -181,7 +182,7 @@ static void finish(struct call *call, CURLcode code)
         result.status = (int)status;
         result.retry_after_us = retry_after_us(call->easy);
         result.html = is_html(call);
-        result.text = (struct slice){call->text, call->text_n};
+        result.text = buffer_slice(&call->text);
     } else {
         result.outcome = sent == 0 ? HTTP_UNREACHABLE : HTTP_FAILED;
         result.text = slice_from(call->error[0] ? call->error : curl_easy_strerror(code));
@@ -355,7 +356,12 @@ void http_send(struct http *http, const struct http_request *request)
         call = call_create(http);
     DL_APPEND(http->busy, call);
     call->request = *request;
-    call->text_n = 0;
+    size_t ceiling = request->text_max > 0 ? request->text_max : HTTP_TEXT_BYTES;
+    if (call->text.ceiling != ceiling) {
+        buffer_free(&call->text);
+        buffer_init(&call->text, ceiling);
+    }
+    buffer_clear(&call->text);
     call->error[0] = '\0';
     call->headers = request->headers;
     call->headers->references++;

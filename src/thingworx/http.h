@@ -13,7 +13,8 @@ struct http;
 struct http_headers; /* a set of request headers, shared by many requests */
 struct http_route;   /* where a host name leads: addresses that were resolved before */
 
-/* How many bytes of an answer are kept; the rest is read and dropped. */
+/* How many bytes of an answer are kept unless its request says otherwise; the rest is read and
+ * dropped. */
 #define HTTP_TEXT_BYTES 4096
 
 enum http_outcome {
@@ -40,7 +41,8 @@ struct http_request {
     struct http_headers *headers;
     struct http_route *route; /* NULL: the host is a numeric address */
     int connect_timeout_ms;
-    int timeout_ms; /* for the whole exchange */
+    int timeout_ms;  /* for the whole exchange */
+    size_t text_max; /* bytes of the answer to keep; 0: HTTP_TEXT_BYTES */
     http_done done;
     void *ctx;
 };

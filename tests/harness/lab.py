@@ -162,6 +162,10 @@ class ThingWorx(_Server):
                     "properties": generated_properties(properties)}
         return self.ask("/things", body)
 
+    def install_bulk(self, installed=True):
+        """The service of thingworx/holdfast-bulk.xml is imported, or taken away."""
+        return self.ask("/settings", {"bulk": installed})
+
     def clear_faults(self):
         return self.ask("/fault", method="DELETE")
 

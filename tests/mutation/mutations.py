@@ -353,6 +353,20 @@ DELIVERY = [
              "    if (n > 1) {\n        if (too_large) {",
              "    if (n > 1 && too_large) {\n        if (too_large) {",
              ("unit", "test_lane")),
+    Mutation("bulk-blames-a-missing-thing",
+             "a Thing that is missing may only not be seen yet: never blamed in a bulk request",
+             "src/node/delivery.c", "else if (ready && another && !refused.list[0].missing)",
+             "else if (ready && another)", ("system", "test_bulk", "missing")),
+    Mutation("bulk-passes-what-comes-after",
+             "what follows a row in doubt waits for it, so that a Thing's values keep their order",
+             "src/node/delivery.c", "    if (good > 0)\n        lane_accept_first(lane, good);\n"
+             "    lane_answer(lanes, lane, LANE_UNPROVEN, retry_at_us, NULL, now_us);",
+             "    (void)good;\n    (void)retry_at_us;\n"
+             "    lane_answer(lanes, lane, LANE_ACCEPTED, 0, NULL, now_us);",
+             ("system", "test_bulk", "missing")),
+    Mutation("bulk-answer-of-anybody", "only an answer of the service counts as one",
+             "src/core/bulk_answer.c", "    return found || json_scan_fail(c, \"an infotable without rows\");",
+             "    return true;", ("unit", "test_lane_bulk")),
 ]
 
 CONDITIONS = "src/source/eventhubs/conditions.c"

@@ -31,14 +31,18 @@ static bool is_update(const struct call *call)
 
 bool call_writes(const struct call *call)
 {
-    return strcmp(call->segments[1], "Things") == 0 && (is_update(call) || is_put_property(call));
+    return strcmp(call->segments[1], "Things") == 0 &&
+           (is_update(call) || is_put_property(call) || bulk_is_called(call));
 }
 
 void call_read(struct call *call)
 {
     struct update *update = &call->server->update;
-    call->read =
-        is_update(call) ? update_read(update, call->body) : update_read_values(update, call->body);
+    if (bulk_is_called(call))
+        call->read = update_read_bulk(update, call->body);
+    else
+        call->read = is_update(call) ? update_read(update, call->body)
+                                     : update_read_values(update, call->body);
 }
 
 struct slice call_sender(const struct call *call)

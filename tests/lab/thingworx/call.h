@@ -31,5 +31,14 @@ struct slice call_sender(const struct call *call);
 /* Each answers the call. The Thing exists. */
 void properties_write(struct call *call);
 void properties_read(struct call *call);
+/* Why the row cannot be applied; NULL if it can, and then *found is its property. */
+const char *properties_check_row(struct server *server, struct thing *thing,
+                                 const struct update_row *row, struct property **found);
+/* Applies a row that properties_check_row has let through. */
+void properties_accept_row(struct call *call, struct thing *thing, const struct update_row *row,
+                           int64_t now_us);
+/* The bulk service; its body is in server->update. */
+void bulk_write(struct call *call);
+bool bulk_is_called(const struct call *call);
 void services_thing(struct call *call);
 void services_entity(struct call *call); /* needs no Thing */

@@ -129,14 +129,28 @@ static void delete_fault(struct control *c)
 
 static void post_settings(struct control *c)
 {
-    struct json_object *apply = NULL;
+    struct json_object *apply = NULL, *bulk = NULL;
     (void)json_object_object_get_ex(c->wish, "apply", &apply);
+    (void)json_object_object_get_ex(c->wish, "bulk", &bulk);
     const char *text = apply != NULL ? json_object_get_string(apply) : "";
-    if (strcmp(text, "all_or_nothing") != 0 && strcmp(text, "rows_before") != 0) {
+    if (apply != NULL && strcmp(text, "all_or_nothing") != 0 && strcmp(text, "rows_before") != 0) {
         send_error(c, 400, "apply must be all_or_nothing or rows_before");
         return;
     }
-    c->server->rows_before = strcmp(text, "rows_before") == 0;
+    if (bulk != NULL && !json_object_is_type(bulk, json_type_boolean)) {
+        send_error(c, 400, "bulk must be true or false");
+        return;
+    }
+    if (apply == NULL && bulk == NULL) {
+        send_error(c, 400, "the settings are apply and bulk");
+        return;
+    }
+    if (apply != NULL)
+        c->server->rows_before = strcmp(text, "rows_before") == 0;
+    if (bulk != NULL)
+        c->server->bulk = json_object_get_boolean(bulk);
+    if (c->server->bulk)
+        (void)model_thing(&c->server->model, SLICE_LITERAL("Holdfast.Bulk"));
     send_done(c);
 }
 

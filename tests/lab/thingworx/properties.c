@@ -4,9 +4,8 @@
 
 #include <stdio.h>
 
-/* Why the row cannot be applied; NULL if it can, and then *found is its property. */
-static const char *check_row(struct server *server, struct thing *thing,
-                             const struct update_row *row, struct property **found)
+const char *properties_check_row(struct server *server, struct thing *thing,
+                                 const struct update_row *row, struct property **found)
 {
     struct property *property = thing_property(thing, row->name);
     if (property == NULL && thing->permissive && row->name.n > 0)
@@ -19,10 +18,12 @@ static const char *check_row(struct server *server, struct thing *thing,
     return NULL;
 }
 
-static void accept_row(struct call *call, const struct update_row *row, struct property *property,
-                       int64_t now_us, uint32_t sender)
+void properties_accept_row(struct call *call, struct thing *thing, const struct update_row *row,
+                           int64_t now_us)
 {
     struct server *server = call->server;
+    struct property *property = thing_property(thing, row->name);
+    uint32_t sender = names_id(server->model.names, call_sender(call));
     int64_t time_ms = row->has_time ? row->time_ms : now_us / MS_US;
     struct slice quality = row->quality.n > 0 ? row->quality : SLICE_LITERAL("GOOD");
     ledger_add(server->ledger, &(struct ledger_entry){
@@ -30,7 +31,7 @@ static void accept_row(struct call *call, const struct update_row *row, struct p
                                    .time_ms = time_ms,
                                    .text = row->value.text.p,
                                    .length = (uint32_t)row->value.text.n,
-                                   .thing = call->thing->name_id,
+                                   .thing = thing->name_id,
                                    .name = property->name_id,
                                    .sender = sender,
                                });
@@ -45,7 +46,7 @@ static size_t count_good(struct call *call, const char **reason)
     struct property *property;
     *reason = NULL;
     for (size_t i = 0; i < update->n; i++) {
-        *reason = check_row(call->server, call->thing, &update->rows[i], &property);
+        *reason = properties_check_row(call->server, call->thing, &update->rows[i], &property);
         if (*reason != NULL)
             return i;
     }
@@ -56,10 +57,8 @@ static void accept_rows(struct call *call, size_t n)
 {
     const struct update *update = &call->server->update;
     int64_t now_us = clock_wall_us();
-    uint32_t sender = names_id(call->server->model.names, call_sender(call));
     for (size_t i = 0; i < n; i++)
-        accept_row(call, &update->rows[i], thing_property(call->thing, update->rows[i].name),
-                   now_us, sender);
+        properties_accept_row(call, call->thing, &update->rows[i], now_us);
 }
 
 /* A service says what it was; a plain property write does not. */

@@ -96,7 +96,9 @@ static void route_thing(struct call *call)
     }
     bool properties = call->n_segments == 5 && is_segment(call, 3, "Properties");
     bool services = call->n_segments == 5 && is_segment(call, 3, "Services");
-    if (call_writes(call))
+    if (bulk_is_called(call))
+        bulk_write(call);
+    else if (call_writes(call))
         properties_write(call);
     else if (call->n_segments == 3 && call->method == EVHTTP_REQ_GET)
         describe_thing(call);
@@ -163,7 +165,8 @@ static void handle(struct call *call, struct fault_effect *effect)
     if (!kept_from_applying(effect) && call_writes(call)) {
         call_read(call);
         target.update = &server->update;
-        faults_apply(&server->faults, &target, true, now_us, effect);
+        if (!bulk_is_called(call)) /* which meets them Thing by Thing */
+            faults_apply(&server->faults, &target, true, now_us, effect);
     }
     if (effect->status != NULL)
         answer_fault(call, effect->status);

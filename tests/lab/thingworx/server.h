@@ -33,6 +33,7 @@ struct server {
     struct faults faults;
     struct counters counters;
     struct update update; /* of the request at hand, reused */
+    bool bulk;            /* the bulk service is installed */
     bool rows_before;     /* a refused row leaves the rows before it applied */
     struct held *held;    /* requests that are answered later, or never */
 };

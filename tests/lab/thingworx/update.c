@@ -6,24 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FIELD_NAME = 1, FIELD_TIME = 2, FIELD_VALUE = 4, FIELD_QUALITY = 8 };
+enum { FIELD_NAME = 1, FIELD_TIME = 2, FIELD_VALUE = 4, FIELD_QUALITY = 8, FIELD_THING = 16 };
 
 static const struct field {
     const char *name;
     const char *type;
     unsigned bit;
 } fields[] = {
-    {"name", "STRING", FIELD_NAME},
-    {"time", "DATETIME", FIELD_TIME},
-    {"value", "VARIANT", FIELD_VALUE},
-    {"quality", "STRING", FIELD_QUALITY},
+    {"name", "STRING", FIELD_NAME},      {"time", "DATETIME", FIELD_TIME},
+    {"value", "VARIANT", FIELD_VALUE},   {"quality", "STRING", FIELD_QUALITY},
+    {"thing", "THINGNAME", FIELD_THING},
 };
 
-static const struct field *find_field(const struct scan_value *key)
+/* Only the bulk service knows the field of the Thing. */
+static const struct field *find_field(const struct update *update, const struct scan_value *key)
 {
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (scan_is(key, fields[i].name))
-            return &fields[i];
+            return fields[i].bit != FIELD_THING || update->bulk ? &fields[i] : NULL;
     return NULL;
 }
 
@@ -122,6 +122,11 @@ static bool take_field(struct update *update, struct update_row *row, const stru
             return refuse(update, "the name of a row must be text", value->text);
         row->name = plain_text(update, value);
         return true;
+    case FIELD_THING:
+        if (value->kind != SCAN_STRING)
+            return refuse(update, "the Thing of a row must be text", value->text);
+        row->thing = plain_text(update, value);
+        return true;
     case FIELD_TIME:
         row->has_time = true;
         return base_type_time(value, &row->time_ms) ||
@@ -148,7 +153,7 @@ static bool read_row(struct update *update, struct scan *s)
         return refuse_plain(update, "a row must be an object");
     struct update_row *row = new_row(update);
     while (scan_member(s, &first, &key)) {
-        const struct field *field = find_field(&key);
+        const struct field *field = find_field(update, &key);
         if (field == NULL || (seen & field->bit) != 0)
             return refuse(update, "a row has an unknown or repeated field", key.text);
         if (!scan_any(s, &value) || !take_field(update, row, field, &value))
@@ -156,8 +161,9 @@ static bool read_row(struct update *update, struct scan *s)
         seen |= field->bit;
     }
     update->row_fields |= seen;
-    if (s->error == NULL && (seen & (FIELD_NAME | FIELD_VALUE)) != (FIELD_NAME | FIELD_VALUE))
-        return refuse_plain(update, "a row needs name and value");
+    unsigned needed = FIELD_NAME | FIELD_VALUE | (update->bulk ? FIELD_THING : 0u);
+    if (s->error == NULL && (seen & needed) != needed)
+        return refuse_plain(update, "a row needs name and value, and of the bulk service a Thing");
     return s->error == NULL;
 }
 
@@ -206,7 +212,7 @@ static bool read_definitions(struct update *update, struct scan *s)
     if (!scan_enter(s, '{'))
         return refuse_plain(update, "fieldDefinitions must be an object");
     while (scan_member(s, &first, &key)) {
-        const struct field *field = find_field(&key);
+        const struct field *field = find_field(update, &key);
         if (field == NULL)
             return refuse(update, "NamedVTQ has no field", key.text);
         if (!read_definition(update, s, field))
@@ -275,9 +281,10 @@ static enum update_result result(struct update *update, struct slice body, struc
     return UPDATE_NOT_JSON;
 }
 
-enum update_result update_read(struct update *update, struct slice body)
+static enum update_result read_call(struct update *update, struct slice body, bool bulk)
 {
     struct scan s = scan_start(body);
+    update->bulk = bulk;
     struct scan_value key;
     bool first = true;
     bool values = false;
@@ -295,6 +302,16 @@ enum update_result update_read(struct update *update, struct slice body)
     if (s.error == NULL && !values)
         return result(update, body, &s, refuse_plain(update, "the parameter values is missing"));
     return result(update, body, &s, true);
+}
+
+enum update_result update_read(struct update *update, struct slice body)
+{
+    return read_call(update, body, false);
+}
+
+enum update_result update_read_bulk(struct update *update, struct slice body)
+{
+    return read_call(update, body, true);
 }
 
 enum update_result update_read_values(struct update *update, struct slice body)

@@ -16,6 +16,7 @@ struct update_row {
     bool has_time;
     int64_t time_ms;
     struct slice quality; /* empty if the row has none */
+    struct slice thing;   /* of the bulk service only */
 };
 
 struct update {
@@ -26,6 +27,7 @@ struct update {
     size_t n_decoded;
     unsigned row_fields; /* which fields some row uses, and which the data shape defines */
     unsigned shape_fields;
+    bool bulk;        /* rows name their Thing */
     char reason[200]; /* why the body was refused */
 };
 
@@ -40,6 +42,9 @@ void update_free(struct update *update);
 
 /* {"values":{"dataShape":{"fieldDefinitions":{...}},"rows":[...]}} */
 enum update_result update_read(struct update *update, struct slice body);
+
+/* The same with a Thing in every row: the body of the bulk service. */
+enum update_result update_read_bulk(struct update *update, struct slice body);
 
 /* {"p1":1,"p2":"x"}: the body of PUT Properties/... */
 enum update_result update_read_values(struct update *update, struct slice body);

@@ -1,0 +1,509 @@
+#include "node/destination.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/bulk_body.h"
+#include "core/bulk_mode.h"
+#include "core/concurrency.h"
+#include "core/hash.h"
+#include "core/lane.h"
+#include "core/rate.h"
+#include "core/retry.h"
+#include "node/delivery.h"
+#include "node/flow.h"
+#include "node/membership.h"
+#include "node/parts.h"
+#include "node/secrets.h"
+#include "store/configuration.h"
+#include "store/progress.h"
+#include "thingworx/client.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+enum {
+    RETRY_BASE_MS = 100,
+    RETRY_CAP_MS = 10000,
+    CONFIGURATION_RETRY_MS = 500 /* the client lets one request at a time through */
+};
+
+struct destination {
+    struct node_parts *node;
+    char *name, *app_key_secret;
+    uint64_t app_key_hash; /* of the key in use, to see when it is replaced */
+    struct thingworx *client;
+    struct lanes *lanes;
+    struct lane_limits limits;
+    struct deliveries deliveries;
+    struct bulk_mode bulk;
+    struct bulk_answer bulk_answer; /* scratch */
+    struct concurrency concurrency;
+    struct rate rate;
+    unsigned in_flight; /* requests */
+    struct event *pump;
+    int64_t linger_us; /* how long the first row of a Thing waits for others */
+    const char *state;
+};
+
+static const struct slice update_service = {"UpdatePropertyValues", 20};
+static const struct slice bulk_thing = {BULK_THING, sizeof BULK_THING - 1};
+static const struct slice bulk_service = {BULK_SERVICE, sizeof BULK_SERVICE - 1};
+
+/* ---- the pump ----------------------------------------------------------------------------- */
+
+static void wake(struct destination *d)
+{
+    event_active(d->pump, EV_TIMEOUT, 0);
+}
+
+/* New rows wait for others if the destination is told so; answers and retries never do. */
+static void wake_for_rows(struct destination *d)
+{
+    struct timeval t = {.tv_sec = d->linger_us / SECOND_US, .tv_usec = d->linger_us % SECOND_US};
+    if (d->linger_us == 0)
+        wake(d);
+    else if (!event_pending(d->pump, EV_TIMEOUT, NULL))
+        event_add(d->pump, &t);
+}
+
+static void wake_at(struct destination *d, int64_t due_us, int64_t now_us)
+{
+    if (due_us == INT64_MAX)
+        return;
+    int64_t wait = due_us > now_us ? due_us - now_us : 0;
+    struct timeval t = {.tv_sec = wait / SECOND_US, .tv_usec = wait % SECOND_US};
+    event_add(d->pump, &t);
+}
+
+static bool post(struct destination *d, struct delivery *delivery, int64_t now_us)
+{
+    struct slice body = buffer_slice(&delivery->body);
+    bool sent;
+    if (delivery->bulk)
+        sent = thingworx_post_bulk(d->client, bulk_thing, bulk_service, body, delivery, now_us);
+    else
+        sent = thingworx_post(d->client, lane_thing(delivery->runs[0].lane), update_service, body,
+                              lane_refused_since(delivery->runs[0].lane), delivery, now_us);
+    if (sent) {
+        d->node->counts.requests++;
+        d->in_flight++;
+        concurrency_sent(&d->concurrency, d->in_flight);
+        rate_sent(&d->rate, delivery->rows, now_us);
+    }
+    return sent;
+}
+
+static int64_t retry_now(void *ctx, const struct lane *lane)
+{
+    (void)ctx;
+    (void)lane;
+    return 0;
+}
+
+/* Sends one request; false if the client does not take it after all. */
+static bool send_rows(struct destination *d, struct lane *lane, int64_t now_us)
+{
+    struct delivery *delivery = delivery_new(&d->deliveries, d->lanes);
+    /* A Thing alone in a bulk request would have nobody to prove that its rows are to blame. */
+    bool bulk = bulk_mode_usable(&d->bulk) && lanes_several(d->lanes) && !lane_goes_alone(lane);
+    if (!bulk || !delivery_fill_bulk(delivery, d->lanes, d->limits.max_rows, now_us))
+        delivery_fill_alone(delivery, lane);
+    if (post(d, delivery, now_us))
+        return true;
+    struct delivery_verdict again = {LANE_RETRY, NULL};
+    delivery_answer(delivery, d->lanes, &again, retry_now, NULL, now_us);
+    delivery_done(&d->deliveries, delivery);
+    return false;
+}
+
+/* Finds out whether the bulk service is there, by a call without rows. */
+static void ask_for_bulk(struct destination *d, int64_t now_us)
+{
+    if (!bulk_mode_ask(&d->bulk, now_us) || !thingworx_ready_to_send(d->client, now_us))
+        return;
+    struct delivery *delivery = delivery_new(&d->deliveries, d->lanes);
+    (void)delivery_fill_bulk(delivery, d->lanes, 0, now_us);
+    d->bulk.asking = post(d, delivery, now_us);
+    if (!d->bulk.asking)
+        delivery_done(&d->deliveries, delivery);
+}
+
+/* Runs once in a turn of the loop, after its messages have been queued, so that what came together
+ * goes out together. */
+static void on_pump(evutil_socket_t fd, short what, void *ctx)
+{
+    struct destination *d = ctx;
+    (void)fd;
+    (void)what;
+    int64_t now = clock_now_us();
+    if (d->node->asleep)
+        return; /* destination_tick comes again */
+    ask_for_bulk(d, now);
+    struct lane *lane;
+    while (d->in_flight < d->concurrency.limit && rate_next_us(&d->rate, now) == 0 &&
+           thingworx_ready_to_send(d->client, now) && (lane = lanes_next(d->lanes, now)) != NULL)
+        if (!send_rows(d, lane, now))
+            break;
+    int64_t due = lanes_wakeup_at(d->lanes), allowed = rate_next_us(&d->rate, now);
+    if (allowed > 0 && lanes_counts(d->lanes).rows > 0 && allowed < due)
+        due = allowed;
+    wake_at(d, due, now);
+}
+
+/* ---- answers ------------------------------------------------------------------------------ */
+
+struct retrying {
+    struct destination *destination;
+    const struct thingworx_answer *answer;
+    int64_t now_us;
+};
+
+static int64_t retry_at(void *ctx, const struct lane *lane)
+{
+    struct retrying *r = ctx;
+    if (r->answer->class == ANSWER_CONFIGURATION)
+        return r->now_us + CONFIGURATION_RETRY_MS * MS_US;
+    int64_t wait = retry_delay_us(lane_attempts(lane), RETRY_BASE_MS * MS_US, RETRY_CAP_MS * MS_US,
+                                  &r->destination->node->random);
+    return r->now_us + (r->answer->retry_after_us > wait ? r->answer->retry_after_us : wait);
+}
+
+static void on_accepted(void *ctx, struct slice thing)
+{
+    const struct retrying *r = ctx;
+    thingworx_accepted(r->destination->client, r->answer, thing);
+}
+
+static enum lane_verdict verdict_of(const struct thingworx_answer *answer)
+{
+    switch (answer->class) {
+    case ANSWER_ACCEPTED:
+        return LANE_ACCEPTED;
+    case ANSWER_TOO_LARGE:
+        return LANE_SPLIT;
+    case ANSWER_SUSPECT:
+        return answer->refusal_confirmed ? LANE_SUSPECT : LANE_UNPROVEN;
+    default:
+        return LANE_RETRY;
+    }
+}
+
+static void answered_alone(struct retrying *r, struct delivery *delivery)
+{
+    struct destination *d = r->destination;
+    char detail[320];
+    (void)snprintf(detail, sizeof detail, "HTTP %d: %s", r->answer->status, r->answer->text);
+    struct delivery_verdict verdict = {verdict_of(r->answer), detail};
+    if (verdict.verdict == LANE_ACCEPTED)
+        d->node->counts.values_delivered += delivery->rows;
+    else
+        d->node->counts.requests_retried++;
+    delivery_answer(delivery, d->lanes, &verdict,
+                    verdict.verdict == LANE_SPLIT ? retry_now : retry_at, r, r->now_us);
+}
+
+static void note_bulk(struct destination *d, enum bulk_verdict verdict, const char *why,
+                      int64_t now_us)
+{
+    if (!bulk_mode_answered(&d->bulk, verdict, now_us))
+        return;
+    if (d->bulk.presence == BULK_PRESENT) {
+        log_info(d->node->log, "the bulk service takes the values of many Things at once",
+                 F_TEXT("destination", d->name));
+        return;
+    }
+    struct error err;
+    error_set(&err, "the bulk service " BULK_THING " cannot be used");
+    error_detail(&err, "%s", why);
+    error_hint(&err, "import thingworx/holdfast-bulk.xml and let the application key's user invoke "
+                     "it, or set delivery => 'per_thing'; until then each Thing gets requests of "
+                     "its own");
+    log_failure(d->node->log, LOG_INFO, "destination gets requests for single Things", &err,
+                LOG_FIELDS(F_TEXT("destination", d->name)));
+}
+
+/* The answer of a bulk request that carries no verdict on single rows. */
+static void bulk_failed(struct retrying *r, struct delivery *delivery)
+{
+    struct destination *d = r->destination;
+    struct delivery_verdict verdict = {LANE_RETRY, NULL};
+    delivery_retry retry = retry_at;
+    d->node->counts.requests_retried++;
+    if (r->answer->class == ANSWER_SUSPECT || r->answer->class == ANSWER_ACCEPTED) {
+        retry = retry_now;
+    } else if (r->answer->class == ANSWER_TOO_LARGE) {
+        retry = retry_now;
+        if (delivery->rows > 1)
+            lanes_learn_size(d->lanes, delivery->body.n, false);
+        else
+            verdict = (struct delivery_verdict){LANE_SPLIT, r->answer->text};
+    }
+    delivery_answer(delivery, d->lanes, &verdict, retry, r, r->now_us);
+}
+
+static void answered_bulk(struct retrying *r, struct delivery *delivery)
+{
+    struct destination *d = r->destination;
+    const struct thingworx_answer *answer = r->answer;
+    if (delivery->run_count == 0)
+        d->bulk.asking = false;
+    if (answer->class == ANSWER_ACCEPTED &&
+        bulk_answer_read(&d->bulk_answer, answer->body, delivery->rows)) {
+        note_bulk(d, BULK_ANSWERED, NULL, r->now_us);
+        lanes_learn_size(d->lanes, delivery->body.n, true);
+        d->node->counts.values_delivered +=
+            delivery_answer_rows(delivery, d->lanes, &d->bulk_answer, answer->ready, retry_at,
+                                 on_accepted, r, r->now_us);
+        return;
+    }
+    if (answer->class == ANSWER_ACCEPTED)
+        note_bulk(d, BULK_REFUSED, d->bulk_answer.why, r->now_us);
+    else
+        note_bulk(d, answer->class == ANSWER_SUSPECT ? BULK_REFUSED : BULK_NO_ANSWER, answer->text,
+                  r->now_us);
+    bulk_failed(r, delivery);
+}
+
+static void on_answered(void *ctx, void *request_ctx, const struct thingworx_answer *answer)
+{
+    struct destination *d = ctx;
+    struct delivery *delivery = request_ctx;
+    struct retrying r = {d, answer, clock_now_us()};
+    bool failed = answer->class == ANSWER_RETRY || answer->class == ANSWER_THROTTLED;
+    d->in_flight--;
+    concurrency_answered(&d->concurrency, answer->latency_us, failed, r.now_us);
+    if (delivery->bulk)
+        answered_bulk(&r, delivery);
+    else
+        answered_alone(&r, delivery);
+    delivery_done(&d->deliveries, delivery);
+    wake(d);
+}
+
+static void on_capacity(void *ctx)
+{
+    wake(ctx);
+}
+
+static void on_state(void *ctx, const char *state, const struct error *why)
+{
+    struct destination *d = ctx;
+    struct node_parts *node = d->node;
+    d->state = state;
+    concurrency_restart(&d->concurrency);
+    struct pg_connection *work = membership_work(node->membership);
+    struct error ok;
+    error_set(&ok, "destination %s takes values again", d->name);
+    if (work != NULL)
+        store_report_event(work, membership_key(node->membership), "destination", d->name,
+                           why != NULL ? why : &ok);
+}
+
+static void on_completed(void *ctx, struct parcel *parcel)
+{
+    struct destination *d = ctx;
+    flow_completed(d->node, parcel);
+}
+
+static void on_refused(void *ctx, struct parcel *parcel, uint32_t row, const char *reason,
+                       const char *detail)
+{
+    struct destination *d = ctx;
+    flow_refused(d->node, d, parcel, row, reason, detail);
+}
+
+/* ---- opening and closing ------------------------------------------------------------------ */
+
+static struct lanes *make_lanes(struct destination *d)
+{
+    struct lane_handlers handlers = {d, on_completed, on_refused};
+    return lanes_create(&d->limits, &handlers);
+}
+
+static void client_config(const struct destination *d, const struct destination_config *from,
+                          const char *app_key, struct thingworx_config *to)
+{
+    *to = (struct thingworx_config){.name = d->name,
+                                    .base_urls = (const char *const *)from->base_urls,
+                                    .base_url_count = from->base_url_count,
+                                    .app_key = app_key,
+                                    .node = d->node->name,
+                                    .max_in_flight = from->max_in_flight,
+                                    .request_timeout_ms = from->request_timeout_ms,
+                                    .random = &d->node->random,
+                                    .log = d->node->log};
+}
+
+/* A key that cannot be read is a configuration fault like a wrong one: requests go out without
+ * and the destination pauses, nothing is lost. */
+static char *read_key(struct destination *d)
+{
+    struct error err;
+    char *key = secret_read(d->node->secrets_folder, d->app_key_secret, &err);
+    if (key == NULL)
+        log_error(d->node->log, "no application key for the destination", &err,
+                  F_TEXT("destination", d->name));
+    d->app_key_hash = key != NULL ? hash_bytes(slice_from(key)) : 0;
+    return key;
+}
+
+static bool open_client(struct destination *d, const struct destination_config *config)
+{
+    struct thingworx_config settings;
+    struct thingworx_handlers handlers = {d, on_answered, on_capacity, on_state};
+    struct error err;
+    char *key = read_key(d);
+    client_config(d, config, key != NULL ? key : "", &settings);
+    d->client = thingworx_open(d->node->base, d->node->dns, &settings, handlers, &err);
+    secret_free(key);
+    if (d->client != NULL)
+        return true;
+    log_error(d->node->log, "the destination cannot be used", &err, F_TEXT("destination", d->name));
+    return false;
+}
+
+void destination_free(struct destination *d)
+{
+    if (d->client != NULL)
+        thingworx_close(d->client);
+    deliveries_free(&d->deliveries);
+    if (d->lanes != NULL)
+        lanes_free(d->lanes);
+    if (d->pump != NULL)
+        event_free(d->pump);
+    bulk_answer_free(&d->bulk_answer);
+    free(d->name);
+    free(d->app_key_secret);
+    free(d);
+}
+
+/* What may change at any time, besides the client's part. */
+static void set_limits(struct destination *d, const struct destination_config *config)
+{
+    d->limits = (struct lane_limits){config->max_rows, config->max_bytes};
+    d->linger_us = config->linger_ms * MS_US;
+    bulk_mode_want(&d->bulk, config->bulk);
+    rate_set(&d->rate, config->max_rows_per_second);
+}
+
+struct destination *destination_open(struct node_parts *node,
+                                     const struct destination_config *config)
+{
+    struct destination *d = xcalloc(1, sizeof *d);
+    *d = (struct destination){.node = node,
+                              .name = xstrdup(config->name),
+                              .app_key_secret = xstrdup(config->app_key_secret),
+                              .state = "ok"};
+    set_limits(d, config);
+    concurrency_init(&d->concurrency, config->max_in_flight, config->adaptive);
+    if (!open_client(d, config)) {
+        destination_free(d);
+        return NULL;
+    }
+    d->pump = event_new(node->base, -1, 0, on_pump, d);
+    d->lanes = make_lanes(d);
+    return d;
+}
+
+void destination_change(struct destination *d, const struct destination_config *config)
+{
+    struct thingworx_config settings;
+    struct error err;
+    free(d->app_key_secret);
+    d->app_key_secret = xstrdup(config->app_key_secret);
+    set_limits(d, config);
+    lanes_set_limits(d->lanes, &d->limits);
+    concurrency_set(&d->concurrency, config->max_in_flight, config->adaptive);
+    char *key = read_key(d);
+    client_config(d, config, key, &settings);
+    if (!thingworx_reconfigure(d->client, &settings, &err))
+        log_error(d->node->log, "the destination keeps its old configuration", &err,
+                  F_TEXT("destination", d->name));
+    secret_free(key);
+    wake(d);
+}
+
+void destination_reload_secret(struct destination *d)
+{
+    char *key = secret_read(d->node->secrets_folder, d->app_key_secret, NULL);
+    uint64_t hash = key != NULL ? hash_bytes(slice_from(key)) : 0;
+    if (hash != 0 && hash != d->app_key_hash) {
+        log_info(d->node->log, "the application key was replaced", F_TEXT("destination", d->name));
+        d->app_key_hash = hash;
+        thingworx_set_app_key(d->client, key);
+    }
+    secret_free(key);
+}
+
+void destination_reset(struct destination *d)
+{
+    thingworx_cancel(d->client);
+    lanes_free(d->lanes);
+    d->lanes = make_lanes(d);
+    d->bulk.asking = false;
+    d->in_flight = 0;
+    deliveries_cancelled(&d->deliveries);
+}
+
+void destination_tick(struct destination *d, int64_t now_us)
+{
+    if (lanes_counts(d->lanes).parcels > 0)
+        wake_for_rows(d); /* a backstop: nothing may wait for ever */
+    else if (bulk_mode_ask(&d->bulk, now_us))
+        wake(d);
+}
+
+bool destination_is_empty(const struct destination *d)
+{
+    return lanes_counts(d->lanes).parcels == 0 && d->deliveries.busy == NULL;
+}
+
+/* ---- rows --------------------------------------------------------------------------------- */
+
+void destination_push(struct destination *d, const struct lane_key *key, struct parcel *parcel)
+{
+    lanes_push_keyed(d->lanes, key, parcel);
+    wake_for_rows(d);
+}
+
+void destination_row_done(struct destination *d, struct parcel *parcel)
+{
+    lanes_row_done(d->lanes, parcel);
+    wake(d);
+}
+
+void destination_abandon(struct destination *d, const void *owner)
+{
+    lanes_abandon(d->lanes, owner);
+}
+
+size_t destination_drop(struct destination *d, const void *owner, int64_t above_sequence)
+{
+    return lanes_drop(d->lanes, owner, above_sequence);
+}
+
+int64_t destination_touched(const struct destination *d, const void *owner)
+{
+    return lanes_touched(d->lanes, owner);
+}
+
+size_t destination_on_the_wire(const struct destination *d)
+{
+    return lanes_counts(d->lanes).on_the_wire;
+}
+
+const char *destination_name(const struct destination *d)
+{
+    return d->name;
+}
+
+const char *destination_state(const struct destination *d)
+{
+    return d->state;
+}
+
+const char *destination_delivery(const struct destination *d)
+{
+    return bulk_mode_usable(&d->bulk) ? "bulk" : "per_thing";
+}

@@ -1,0 +1,46 @@
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One ThingWorx cluster that this node writes to: a client, the lanes of its Things, and the pump
+ * that takes rows from the lanes to the client. */
+
+struct buffer;
+struct destination;
+struct destination_config;
+struct lane_key;
+struct node_parts;
+struct parcel;
+
+/* NULL, and logged, if a base URL is unusable. */
+struct destination *destination_open(struct node_parts *node,
+                                     const struct destination_config *config);
+void destination_free(struct destination *d);
+const char *destination_name(const struct destination *d);
+
+/* Another configuration; reads the app key anew. What is on the wire goes on. */
+void destination_change(struct destination *d, const struct destination_config *config);
+/* Reads the app key again, so that a replaced secret takes effect. */
+void destination_reload_secret(struct destination *d);
+/* Cancels every request on the wire and forgets every row: after waking up from a gap. */
+void destination_reset(struct destination *d);
+/* From time to time: nothing may wait for ever. */
+void destination_tick(struct destination *d, int64_t now_us);
+/* Nothing is queued or on the wire. */
+bool destination_is_empty(const struct destination *d);
+
+/* Queues a parcel for a Thing; the pump sends it in this turn of the loop or when it can. */
+void destination_push(struct destination *d, const struct lane_key *key, struct parcel *parcel);
+/* The office has stored a refused row. */
+void destination_row_done(struct destination *d, struct parcel *parcel);
+void destination_abandon(struct destination *d, const void *owner);
+size_t destination_drop(struct destination *d, const void *owner, int64_t above_sequence);
+int64_t destination_touched(const struct destination *d, const void *owner);
+
+/* Things with a request on the wire. */
+size_t destination_on_the_wire(const struct destination *d);
+/* "ok", "paused" or "unreachable". */
+const char *destination_state(const struct destination *d);
+/* How rows go out: "per_thing" or "bulk". */
+const char *destination_delivery(const struct destination *d);

@@ -1,0 +1,109 @@
+"""Many Things in one request, by the service that ThingWorx may have."""
+
+from harness.waiting import wait_until
+from proof import end, settle
+
+RATE = 500
+
+
+def delivered_by(cluster):
+    (row,) = cluster.query("SELECT delivered FROM holdfast.destinations")
+    return row.delivered
+
+
+def bulk_cluster(make_cluster, **options):
+    cluster = make_cluster(started=False, **options)
+    cluster.prepare()
+    cluster.thingworx.install_bulk()
+    cluster.configure()
+    for name in cluster.names:
+        cluster.add_node(name)
+    cluster.wait_balanced()
+    wait_until(lambda: delivered_by(cluster) == "bulk", 30, "every node has found the service")
+    return cluster
+
+
+def test_many_things_share_a_request(make_cluster):
+    cluster = bulk_cluster(make_cluster, nodes=2, devices=200)
+    before = cluster.thingworx.state()
+    cluster.thingworx.fault(kind="latency", ms=20)
+    cluster.hub.generate(rate=4 * RATE, devices=200)
+    wait_until(lambda: cluster.hub.state()["emitted"] >= 4 * RATE, 30, "events are sent")
+    settle(cluster, duplicates=0)
+    after = cluster.thingworx.state()
+    values = after["accepted_values"] - before["accepted_values"]
+    requests = after["requests"] - before["requests"]
+    print(f"{values} values in {requests} requests")
+    assert values > 3 * 8 * requests  # else an event of 8 values has its own request
+    end(cluster)
+
+
+def test_without_the_service_each_thing_gets_its_own_requests(make_cluster):
+    """And once it is imported it is used, and taken away again it is not missed."""
+    cluster = make_cluster(nodes=1)
+    assert delivered_by(cluster) in (None, "per_thing")
+    cluster.hub.generate(rate=RATE)
+    wait_until(cluster.checkpoints, 30, "events are delivered")
+    wait_until(lambda: delivered_by(cluster) == "per_thing", 30, "the node has said so")
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_the_service_disappears(make_cluster):
+    cluster = bulk_cluster(make_cluster, nodes=1)
+    cluster.hub.generate(rate=RATE)
+    wait_until(cluster.checkpoints, 30, "events are delivered")
+    cluster.thingworx.install_bulk(False)
+    wait_until(lambda: delivered_by(cluster) == "per_thing", 30, "the node has fallen back")
+    emitted = cluster.hub.state()["emitted"]
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + RATE, 30, "events go on")
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_a_poison_value_costs_the_others_nothing(make_cluster):
+    cluster = bulk_cluster(make_cluster, nodes=1)
+    cluster.thingworx.ask("/things", {"names": ["poisoned"], "permissive": False,
+                                      "properties": {"seq": "LONG", "p1": "NUMBER"}})
+    cluster.hub.generate(rate=RATE)
+    wait_until(cluster.checkpoints, 30, "events are delivered")
+    for seq in range(1, 31):
+        value = "no number" if seq % 10 == 5 else seq + 0.5
+        cluster.hub.send("poisoned", body={"seq": seq, "p1": value})
+    wait_until(lambda: len(cluster.dead_letters()) == 3, 60, "the poison values are dead letters")
+    settle(cluster, duplicates=0, dead_letters=3)
+    assert {(letter.property, letter.reason) for letter in cluster.dead_letters()} == {
+        ("p1", "refused")}
+    end(cluster)
+
+
+def test_a_missing_thing_is_not_blamed_at_once(make_cluster):
+    """A 404 right after a Thing was made is the other platform node that does not see it yet."""
+    cluster = bulk_cluster(make_cluster, nodes=1)
+    cluster.hub.generate(rate=RATE)
+    wait_until(cluster.checkpoints, 30, "events are delivered")
+    cluster.hub.send("late", body={"seq": 1, "p1": 2})
+    refused = cluster.thingworx.state()["refused"].get("404", 0)
+    wait_until(lambda: cluster.thingworx.state()["refused"].get("404", 0) > refused, 30,
+               "the Thing is asked for alone")
+    cluster.thingworx.ask("/things", {"names": ["late"], "permissive": True})
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_failures_lose_nothing_and_keep_the_order(make_cluster):
+    """503, hanging and lost replies in the middle of bulk requests."""
+    cluster = bulk_cluster(make_cluster, nodes=2)
+    cluster.hub.generate(rate=2 * RATE)
+    wait_until(cluster.checkpoints, 30, "events are delivered")
+    cluster.thingworx.fault(kind="status", status=503, count=20)
+    wait_until(lambda: cluster.thingworx.state()["refused"].get("503", 0) >= 20, 30, "refusals")
+    cluster.thingworx.fault(kind="lost_reply", count=3)
+    emitted = cluster.hub.state()["emitted"]
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 4 * RATE, 30, "events go on")
+    cluster.thingworx.fault(kind="status", status=413, count=2)
+    emitted = cluster.hub.state()["emitted"]
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 30, "events go on")
+    found = settle(cluster, duplicates=6000)
+    print(f"{found['duplicates']} duplicates by 3 lost replies")
+    end(cluster)
