@@ -6,8 +6,8 @@
 --          delivers events again; going forward skips events, which are then lost to ThingWorx.
 -- Parameters: hub, partition: names; event_offset: of the last event that counts as delivered, as
 --             the hub wrote it; sequence: its sequence number, needed with an offset; start_at:
---             earliest, latest (what the hub takes from now on), or a time, compared with the times at
---             which the hub took its events; allow_skip: true, or whatever is not surely behind the
+--             earliest, latest (what the hub takes from now on, by the clock of the database), or a
+--             time, compared with the times at which the hub took its events; allow_skip: true, or whatever is not surely behind the
 --             checkpoint is refused.
 -- Returns: nothing.
 -- Errors: 22023 unknown partition, a position that has no meaning or lies beyond the hub's newest
@@ -45,10 +45,9 @@ BEGIN
     END IF;
     BEGIN
         v_ms := CASE WHEN $5 = 'earliest' THEN 0
-                     -- By the hub's own clock, if an owner has told of it just now.
-                     WHEN $5 = 'latest' AND v_head.reported_at > clock_timestamp() - interval '10 seconds'
-                     THEN v_head.last_enqueued_ms + 1
-                     WHEN $5 = 'latest' THEN (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+                     -- A time, not the word: whoever reads first, what comes from now on is not missed.
+                     WHEN $5 = 'latest'
+                     THEN greatest(v_head.last_enqueued_ms + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
                      WHEN $5 ~ '^[0-9]' THEN (extract(epoch FROM $5::timestamptz) * 1000)::bigint END;
     EXCEPTION WHEN data_exception THEN
         v_ms := NULL;
