@@ -36,10 +36,11 @@ BEGIN
     END IF;
 
     SELECT count(DISTINCT a.pid) INTO v_found
-      FROM pg_stat_activity a
-      JOIN pg_stat_activity me ON me.pid = pg_backend_pid()
-                              AND me.usesysid = a.usesysid AND me.datid = a.datid
-     WHERE a.pid IN (watch_pid, work_pid) AND a.pid <> pg_backend_pid();
+      FROM unnest(ARRAY[watch_pid, work_pid]) AS other (pid)
+     -- One by one: the view would tell of every connection of the server.
+      JOIN LATERAL pg_stat_get_activity(other.pid) a ON a.pid = other.pid
+      JOIN pg_stat_get_activity(pg_backend_pid()) me ON me.usesysid = a.usesysid AND me.datid = a.datid
+     WHERE a.pid <> pg_backend_pid();
     IF v_found <> 2 THEN
         RAISE EXCEPTION USING ERRCODE = 'HF004',
             MESSAGE = 'The lease, watch and work connections are not three backends of one role',

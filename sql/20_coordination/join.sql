@@ -101,10 +101,9 @@ BEGIN
                          watch_pid, watch_start, work_pid, work_start, client_addr, joined_at)
     SELECT v_id, $1, v_live.incarnation, $2, $3, $7, lease.pid, lease.backend_start, watch.pid,
            watch.backend_start, work.pid, work.backend_start, lease.client_addr, clock_timestamp()
-      FROM pg_stat_activity lease
-      JOIN pg_stat_activity watch ON watch.pid = $8
-      JOIN pg_stat_activity work ON work.pid = $9
-     WHERE lease.pid = pg_backend_pid()
+      FROM pg_stat_get_activity(pg_backend_pid()) lease
+      JOIN pg_stat_get_activity($8) watch ON watch.pid = $8
+      JOIN pg_stat_get_activity($9) work ON work.pid = $9
     RETURNING session.session_key INTO STRICT v_key;
 
     PERFORM open_terms(v_id);

@@ -20,8 +20,8 @@ BEGIN
            watch_start = CASE kind WHEN 'watch' THEN a.backend_start ELSE s.watch_start END,
            work_pid = CASE kind WHEN 'work' THEN a.pid ELSE s.work_pid END,
            work_start = CASE kind WHEN 'work' THEN a.backend_start ELSE s.work_start END
-      FROM pg_stat_activity a
-     WHERE s.session_id = note_backend.session_id AND a.pid = pg_backend_pid();
+      FROM pg_stat_get_activity(pg_backend_pid()) a
+     WHERE s.session_id = note_backend.session_id;
     RETURN true;
 END
 $$;

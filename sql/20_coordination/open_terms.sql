@@ -31,7 +31,7 @@ BEGIN
                 tstzrange(greatest(clock_timestamp(), v_lease.free_since), NULL));
         PERFORM add_event('term', v_session.node, format('lease %s', v_lease.name),
                           format('A new term began under token %s', v_lease.token));
-        PERFORM pg_notify('holdfast', 'members');
+        PERFORM pg_notify('holdfast', format('leader %s', v_session.session_id));
     END LOOP;
 END
 $$;

@@ -10,7 +10,7 @@ BEGIN
     -- With its start: the pid of a lease that has just died may come again as somebody's work connection.
     IF EXISTS (SELECT
                  FROM session s
-                 JOIN pg_stat_activity a ON a.pid = s.lease_pid AND a.backend_start = s.lease_start
+                 JOIN LATERAL pg_stat_get_activity(s.lease_pid) a ON a.backend_start = s.lease_start
                 WHERE s.ended_at IS NULL AND s.lease_pid = pg_backend_pid()) THEN
         RAISE EXCEPTION USING ERRCODE = 'HF004',
             MESSAGE = format('%s() must not be called on a lease connection', what),

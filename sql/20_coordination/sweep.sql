@@ -5,7 +5,7 @@
 -- Parameters: session_key: the caller's.
 -- Returns: the caller's assignment; nothing when the caller's own lease turned out to be gone.
 -- Errors: HF002 the session has ended; HF004 on a lease connection.
--- Calls: session_of, refuse_on_lease, sweep_dead, assigned_to.   Tables: none itself.
+-- Calls: session_of, refuse_on_lease, lock_class, sweep_dead, assigned_to.   Tables: none itself.
 CREATE OR REPLACE FUNCTION holdfast.sweep(session_key uuid) RETURNS SETOF holdfast.assigned
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
@@ -13,6 +13,9 @@ DECLARE
     v_id constant int := session_of(session_key);
 BEGIN
     PERFORM refuse_on_lease('sweep');
+    -- When many die at once, many watchers wake up in one moment. One after the other: the first does
+    -- it undisturbed, and the others see at a glance that it is done. The leader's timer does not queue.
+    PERFORM pg_advisory_xact_lock(lock_class()::bigint);
     PERFORM sweep_dead(v_id);
     RETURN QUERY SELECT * FROM assigned_to(v_id);
 END

@@ -5,7 +5,7 @@
 -- Parameters: session_key: the caller's; timeout_ms: how long to wait at most.
 -- Returns: died: call sweep(); waiting: call again; alone: nobody else is live, call again later.
 -- Errors: HF002 the session has ended; HF004 on a lease connection.
--- Calls: session_of, refuse_on_lease, lock_class.   Tables: session (read; update when the watch connection is a new one).
+-- Calls: session_of, refuse_on_lease, note_backend, lock_class.   Tables: session (read; update when the watch connection is a new one).
 CREATE OR REPLACE FUNCTION holdfast.watch(session_key uuid, timeout_ms int) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
@@ -15,21 +15,24 @@ DECLARE
     v_before      constant text := current_setting('lock_timeout');
     v_patience    int;
 BEGIN
-    PERFORM refuse_on_lease('watch');
-    IF note_backend(v_id, 'watch') THEN
+    IF NOT EXISTS (SELECT FROM session s WHERE s.session_id = v_id AND s.watch_pid = pg_backend_pid()) THEN
+        PERFORM refuse_on_lease('watch');
+        PERFORM note_backend(v_id, 'watch');
         -- Not in the transaction that waits: others must be able to write this row meanwhile.
         RETURN 'waiting';
     END IF;
-    SELECT coalesce(max(s.session_id) FILTER (WHERE s.session_id < v_id), max(s.session_id))
-      INTO v_predecessor
-      FROM session s
-     WHERE s.ended_at IS NULL AND s.session_id <> v_id;
+    SELECT coalesce((SELECT max(s.session_id) FROM session s
+                      WHERE s.ended_at IS NULL AND s.session_id < v_id),
+                    (SELECT max(s.session_id) FROM session s
+                      WHERE s.ended_at IS NULL AND s.session_id > v_id))
+      INTO v_predecessor;
     IF v_predecessor IS NULL THEN
         RETURN 'alone';
     END IF;
 
-    SELECT least(timeout_ms, (d.setting::bigint * 8 / 10)::int) INTO v_patience
-      FROM pg_settings d WHERE d.name = 'deadlock_timeout';
+    -- Not from pg_settings: that would list them all, several hundred times a second in a large cluster.
+    v_patience := least(timeout_ms,
+                        extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000 * 0.8)::int;
     PERFORM set_config('lock_timeout', greatest(v_patience, 1)::text, true);
     BEGIN
         PERFORM pg_advisory_xact_lock_shared(lock_class(), v_predecessor);

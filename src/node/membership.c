@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "core/lease.h"
+#include "core/notice.h"
 #include "core/retry.h"
 #include "core/session.h"
 #include "node/lines.h"
@@ -15,6 +16,7 @@
 
 enum {
     POLL_MS = 1000,
+    POLL_GAP_MS = 100,    /* however many notices come */
     WATCH_MS = 800,       /* below deadlock_timeout: see holdfast.watch */
     WATCH_ALONE_MS = 500, /* nobody to watch: look again */
     RETRY_BASE_MS = 100,
@@ -34,7 +36,7 @@ struct membership {
     struct store_joined session;
     char key[SESSION_KEY_TEXT];
     int64_t highest_token;
-    int64_t join_sent_us, retry_at_us, poll_at_us, watch_at_us, tend_at_us;
+    int64_t join_sent_us, retry_at_us, poll_at_us, poll_sent_us, watch_at_us, tend_at_us;
     int64_t ping_us;
     int64_t refresh_sent_us, sweep_sent_us, asked_us;
     unsigned attempts;
@@ -164,7 +166,8 @@ static void poll_now(struct membership *m)
     if (m->polling || m->state != SESSION_LIVE)
         return;
     m->polling = true;
-    m->poll_at_us = clock_now_us() + POLL_MS * MS_US;
+    m->poll_sent_us = clock_now_us();
+    m->poll_at_us = m->poll_sent_us + POLL_MS * MS_US;
     store_poll(lines_get(m->lines, LINE_WORK), m->key, on_poll, m);
 }
 
@@ -292,10 +295,16 @@ static void on_notified(void *ctx, const char *payload)
     struct membership *m = ctx;
     if (m->state != SESSION_LIVE)
         return;
-    if (strcmp(payload, "assignment") == 0)
+    struct notice notice = notice_read(payload, m->session.session_id, m->leader);
+    if (notice.refresh)
         membership_refresh(m);
-    m->tend_at_us = 0;
-    poll_now(m);
+    if (notice.tend)
+        m->tend_at_us = 0;
+    if (notice.poll) {
+        m->poll_at_us = m->poll_sent_us + POLL_GAP_MS * MS_US;
+        if (clock_now_us() >= m->poll_at_us)
+            poll_now(m);
+    }
 }
 
 /* What a stale primary says of our grants is no confirmation. */

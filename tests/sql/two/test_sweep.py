@@ -180,7 +180,8 @@ def test_leave_hands_over_at_once(cluster):
     assert b.poll()[3:5] == (1, True)
     assert len(b.assignment()) == 4
     b.work.rows("SELECT 1")
-    assert {n.payload for n in b.work.raw.notifies} == {"members", "assignment"}
+    assert {n.payload for n in b.work.raw.notifies} == {
+        "members", f"leader {b.id}", f"assignment {b.id}"}
     rows = cluster.admin.rows("SELECT during, end_reason FROM term ORDER BY token")
     assert rows[0][1] == "left" and rows[0][0].upper <= rows[1][0].lower
     assert cluster.errors() == []
