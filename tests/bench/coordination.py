@@ -4,11 +4,12 @@ On the real database, in one run: fail-over under three faults, the planning of 
 many sessions at rest and half of them dying at once, fenced checkpoints, bindings.
 """
 
-from bench import coordination_sessions, report
+from bench import coordination_failover, coordination_sessions, report
 from harness import place
 from harness.postgres import Postgres
 
 PARTS = {
+    "failover": coordination_failover.measure,
     "sessions": coordination_sessions.measure,
 }
 
