@@ -173,18 +173,23 @@ static void poll_now(struct membership *m)
 
 /* ---- the watch ---------------------------------------------------------------------------- */
 
+/* Whether there is something to be done about the answer. */
+static bool watch_answered(struct membership *m, const char *failure, const struct error *err)
+{
+    m->watching = false;
+    m->watch_at_us = 0;
+    if (err != NULL) {
+        call_failed(m, failure, err);
+        m->watch_at_us = clock_now_us() + WATCH_ALONE_MS * MS_US;
+    }
+    return err == NULL && m->state == SESSION_LIVE;
+}
+
 static void on_sweep(void *ctx, const struct store_assigned *rows, size_t count,
                      const struct error *err)
 {
     struct membership *m = ctx;
-    m->watching = false;
-    m->watch_at_us = 0;
-    if (err != NULL) {
-        call_failed(m, "could not sweep", err);
-        m->watch_at_us = clock_now_us() + WATCH_ALONE_MS * MS_US;
-        return;
-    }
-    if (m->state != SESSION_LIVE)
+    if (!watch_answered(m, "could not sweep", err))
         return;
     for (size_t i = 0; i < count; i++)
         membership_saw_token(m, rows[i].token);
@@ -196,14 +201,7 @@ static void on_sweep(void *ctx, const struct store_assigned *rows, size_t count,
 static void on_watch(void *ctx, const char *what, const struct error *err)
 {
     struct membership *m = ctx;
-    m->watching = false;
-    m->watch_at_us = 0;
-    if (err != NULL) {
-        call_failed(m, "could not watch the predecessor", err);
-        m->watch_at_us = clock_now_us() + WATCH_ALONE_MS * MS_US;
-        return;
-    }
-    if (m->state != SESSION_LIVE)
+    if (!watch_answered(m, "could not watch the predecessor", err))
         return;
     if (strcmp(what, "died") == 0) {
         m->watching = true;
@@ -300,11 +298,9 @@ static void on_notified(void *ctx, const char *payload)
         membership_refresh(m);
     if (notice.tend)
         m->tend_at_us = 0;
-    if (notice.poll) {
+    if (notice.poll) /* the tick asks */
         m->poll_at_us = m->poll_sent_us + POLL_GAP_MS * MS_US;
-        if (clock_now_us() >= m->poll_at_us)
-            poll_now(m);
-    }
+    membership_tick(m, clock_now_us());
 }
 
 /* What a stale primary says of our grants is no confirmation. */
@@ -483,13 +479,8 @@ struct membership *membership_open(struct event_base *base, struct evdns_base *d
                              .random = random,
                              .log = log,
                              .state = SESSION_AWAY};
-    struct lines_config lines = {.base = base,
-                                 .dns = dns,
-                                 .log = log,
-                                 .random = random,
-                                 .database = config->database,
-                                 .node = config->node,
-                                 .ttl_ms = config->ttl_ms};
+    struct lines_config lines = {base,         dns,           log, random, config->database,
+                                 config->node, config->ttl_ms};
     struct lines_handlers line_handlers = {
         .ctx = m, .up = on_up, .lost = on_lost, .notified = on_notified, .looked = on_looked};
     m->lines = lines_create(&lines, line_handlers);
