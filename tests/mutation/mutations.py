@@ -62,7 +62,7 @@ CHECKPOINTS = [
              "set_config('synchronous_commit', 'off', true)",
              ("sql", "20_checkpoints")),
     Mutation("dead-letters-unfenced", "dead letters are kept only under the grant's token",
-             "sql/40_delivery/add_dead_letters.sql",
+             "sql/40_delivery/keep_dead_letters.sql",
              "ON p.partition_id = w.partition_id AND p.token = w.token\n"
              "           AND p.owner_session_id = me",
              "ON p.partition_id = w.partition_id",
@@ -324,9 +324,9 @@ DELIVERY = [
              ("system", "test_destination", "503_for_a_while")),
     Mutation("dead-letter-done-too-early", "a dead letter is stored before its event is done",
              "src/node/office.c",
-             "    letter->grant = event->grant;\n    letter->ticket = event->ticket;\n",
-             "    letter->grant = event->grant;\n    letter->ticket = event->ticket;\n"
-             "    grant_complete(event->grant, event->ticket);\n",
+             "    letter->grant = grant;\n    letter->ticket = ticket;\n",
+             "    letter->grant = grant;\n    letter->ticket = ticket;\n"
+             "    grant_complete(grant, ticket);\n",
              ("system", "test_destination", "stored_before")),
     Mutation("unknown-devices-dropped", "events of a device not resolved yet wait",
              "src/node/flow.c",
@@ -464,5 +464,31 @@ FAIL_OVER = [
              ("unit", "test_inherit")),
 ]
 
+CONTEXT = [
+    Mutation("creation-time-ignored", "the time of a value is that of its creation",
+             "src/node/flow.c",
+             "event_time_ms(message->creation_ms, message->enqueued_ms)",
+             "event_time_ms(0, message->enqueued_ms)",
+             ("system", "test_event_context", "time_of_a_value")),
+    Mutation("creation-time-of-a-wrong-clock", "a creation time that makes no sense is ignored",
+             "src/core/event.c", "return makes_sense ? creation_ms : enqueued_ms;",
+             "return creation_ms > 0 || makes_sense ? creation_ms : enqueued_ms;",
+             ("unit", "test_event")),
+    Mutation("events-of-the-hub-are-telemetry",
+             "what the hub tells of its own doing is no telemetry",
+             "src/node/flow.c", "if (!event_is_telemetry(message->message_source)) {",
+             "if (!event_is_telemetry((struct slice){NULL, 0})) {",
+             ("system", "test_event_context", "no_telemetry")),
+    Mutation("dead-letters-without-context",
+             "a replay makes of an event what would have been made of it at first",
+             "src/node/replays.c",
+             "    (void)event_context_read(row->context, &message, &texts);\n", "",
+             ("system", "test_event_context", "replay_gives")),
+    Mutation("context-with-a-nul", "a dead letter holds no text that the database refuses",
+             "src/node/event_context.c",
+             "const char *nul = text.n > 0 ? memchr(text.p, '\\0', text.n) : NULL;",
+             "const char *nul = NULL;", ("unit", "test_event_context")),
+]
+
 MUTATIONS = [*SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
-             *FAIL_OVER]
+             *FAIL_OVER, *CONTEXT]
