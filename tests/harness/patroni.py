@@ -4,13 +4,14 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 import time
 
 import psycopg2
 
 from harness import place
 from harness.postgres import Postgres, free_port, quoted
-from harness.process import Child, tail
+from harness.process import Child, Died, tail
 from harness.waiting import wait_until
 
 ETCDS = 3
@@ -89,7 +90,8 @@ class Member(Postgres):
             each.chmod(0o644)
         return path
 
-    def start(self):
+    def settings_of_patroni(self):
+        """As /etc/patroni_env.conf would give it."""
         own = {"PATRONI_NAME": self.name, "PATRONI_ETCD3_HOSTS": self.etcd.hosts,
                "PATRONI_RESTAPI_LISTEN": f"127.0.0.1:{self.rest_port}",
                "PATRONI_RESTAPI_CONNECT_ADDRESS": f"127.0.0.1:{self.rest_port}",
@@ -99,12 +101,23 @@ class Member(Postgres):
                "PATRONI_POSTGRESQL_BIN_DIR": str(place.postgres_program("postgres").parent),
                "PATRONI_POSTGRESQL_PGPASS": str(self.home / "pgpass"),
                **{f"PATRONI_{user}_PASSWORD": word for user, word in self.passwords.items()}}
+        return {**os.environ, **read_environment("patroni.env.example"), **own}
+
+    def start(self):
         # Asked to end, Patroni takes its PostgreSQL with it, also when we are killed.
         self.child = Child(f"{self.name}-patroni", [shutil.which("patroni"), self._file()],
                            self.run.log(self.name), user=self.user, cwd="/",
-                           death_signal=signal.SIGTERM,
-                           env={**os.environ, **read_environment("patroni.env.example"), **own})
+                           death_signal=signal.SIGTERM, env=self.settings_of_patroni())
         return self
+
+    def control(self, *arguments):
+        """patronictl on this machine."""
+        done = subprocess.run(["patronictl", "-c", self.home / "patroni.yml", *arguments],
+                              capture_output=True, text=True, check=False, cwd="/",
+                              env=self.settings_of_patroni())
+        if done.returncode:
+            raise Died(f"patronictl {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def kill(self):
         """The machine is gone: Patroni and PostgreSQL at once, and nobody says farewell."""
@@ -168,6 +181,15 @@ class Patroni:
             lambda: next((each for each in others if each.accepts(True)), None), 180,
             "another member is primary")
         return dead, time.time()
+
+    def switch_over(self, member):
+        """Moves the primary to a member that follows, as an administrator would."""
+        # Patroni promotes only what it knows as synchronous itself.
+        wait_until(lambda: "Sync Standby" in self.primary.control("list"), 60,
+                   "Patroni has a synchronous standby", 0.5)
+        self.primary.control("switchover", "holdfast", "--candidate", member.name, "--force")
+        wait_until(lambda: member.accepts(True), 60, "the other member is primary")
+        self.primary = member
 
     def end(self):
         for each in self.members:
