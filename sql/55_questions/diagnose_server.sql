@@ -26,11 +26,11 @@ BEGIN
       FROM pg_prepared_xacts p
      WHERE p.database = current_database() AND p.prepared < clock_timestamp() - interval '5 minutes'
     UNION ALL
-    SELECT 'warning', format('replication slot %s', r.slot_name), 'A replication slot holds back vacuum, and nobody uses it',
+    SELECT 'warning', format('replication slot %s', r.slot_name), 'It holds back vacuum, and nobody uses it',
            format('Its oldest transaction is %s transactions old.', greatest(age(r.xmin), age(r.catalog_xmin))),
-           format('If its standby will not come back: SELECT pg_drop_replication_slot(%L).', r.slot_name)
+           format('If its reader will not come back: SELECT pg_drop_replication_slot(%L).', r.slot_name)
       FROM pg_replication_slots r
-     WHERE NOT r.active AND greatest(age(r.xmin), age(r.catalog_xmin)) > 100000
+     WHERE r.slot_type = 'logical' AND NOT r.active AND greatest(age(r.xmin), age(r.catalog_xmin)) > 100000
     UNION ALL
     SELECT 'warning', 'synchronous_standby_names', 'No synchronous standby is connected',
            format('The server waits for %s: joins, grants and terms wait with it; telemetry goes on.', v_standbys),

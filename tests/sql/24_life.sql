@@ -11,7 +11,7 @@ CREATE FUNCTION pg_temp.live() RETURNS SETOF int LANGUAGE sql AS
     $$ SELECT session_id FROM holdfast.session WHERE ended_at IS NULL ORDER BY random() $$;
 CREATE FUNCTION pg_temp.step(number int) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    dice    constant int := (random() * 11)::int;
+    dice    constant int := (random() * 13)::int;
     victims int[];
     mine    record;
 BEGIN
@@ -40,6 +40,16 @@ BEGIN
     WHEN dice = 10 THEN
         PERFORM CASE WHEN random() < 0.3 THEN holdfast.drain_node('n' || id) ELSE holdfast.undrain_node('n' || id) END
            FROM pg_temp.live() id LIMIT 1;
+    WHEN dice = 11 THEN
+        PERFORM CASE WHEN random() < 0.4 THEN holdfast.set_pause(p.hub, p.partition, 'dice')
+                     ELSE holdfast.set_pause(p.hub, CASE WHEN random() < 0.2 THEN '' ELSE p.partition END, NULL) END
+           FROM holdfast.partition p ORDER BY random() LIMIT 3;
+    WHEN dice = 12 THEN
+        PERFORM holdfast.move_partition(p.hub, p.partition, 'n' || id, random() < 0.7)
+           FROM (SELECT * FROM holdfast.partition ORDER BY random() LIMIT 1) p, (SELECT id FROM pg_temp.live() id LIMIT 1) l;
+        IF random() < 0.5 THEN
+            DELETE FROM holdfast.pin WHERE random() < 0.5;
+        END IF;
     ELSE
         IF random() < 0.2 THEN
             DELETE FROM holdfast.incarnation_live;
@@ -67,6 +77,8 @@ SELECT is_empty($$SELECT 1 FROM (SELECT lower(during) - lag(upper(during)) OVER 
 -- Calm.
 SELECT pg_temp.member(1), pg_temp.member(2, 3) \gset _
 DELETE FROM holdfast.decline;
+DELETE FROM holdfast.pause;
+DELETE FROM holdfast.pin;
 UPDATE holdfast.partition SET move_again_at = NULL;
 UPDATE holdfast.cluster SET reserved_until = clock_timestamp();
 SELECT count(holdfast.undrain_node(node)) FROM holdfast.nodes \gset _
