@@ -11,7 +11,7 @@ def fault_of(**what):
     def run(world, fault):
         world.thingworx.fault(**what, **fault.choice)
         yield after(fault.seconds)
-        world.thingworx.clear_faults()
+        world.usual_thingworx()
     return run
 
 

@@ -14,7 +14,10 @@ from harness.cluster import Cluster
 from harness.postgres import Postgres
 
 PROPERTIES = 4
-DEVICES = 80
+# So few Things and so slow a ThingWorx that something always waits for the answer before it: what is
+# read and not yet sent is what a broken node loses.
+DEVICES = 24
+LATENCY_MS = 120
 NODE_ARGUMENTS = ("--ttl-ms", str(int(watch.TTL_SECONDS * 1000)))
 SETTINGS = {
     "fsync": "off",  # the machine itself does not crash here
@@ -63,6 +66,7 @@ class World:
         for node in self.nodes.values():
             node.wait_ready(60)
         self.cluster.wait_balanced(60)
+        self.usual_thingworx()
         self.watch.start()
         self.feed()
 
@@ -104,6 +108,11 @@ class World:
 
     def feed(self):
         self.hub.generate(devices=DEVICES, rate=self.rate, properties=PROPERTIES)
+
+    def usual_thingworx(self):
+        """ThingWorx without faults; its answers take their time."""
+        self.thingworx.clear_faults()
+        self.thingworx.fault(kind="latency", ms=LATENCY_MS)
 
     # --- what faults call ---
 
