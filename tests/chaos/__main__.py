@@ -100,11 +100,11 @@ def suffer(world, options, faults_planned, seconds, memory, began):
     runner.drive()
     print("the last fault is healed; settling ...", flush=True)
     world.hub.stop_generator()
-    verdict.settle(world)
+    settled = verdict.settle(world)
     result = verdict.judge(world)
     verdict.stop_nodes(world)
-    records = world.carried_out()
-    result.update(seed=options.seed, minutes=options.minutes, failures=world.failures,
+    records = result.pop("records")
+    result.update(settled=settled, seed=options.seed, minutes=options.minutes, failures=world.failures,
                   faults=dump(world.records), skipped=runner.skipped, good=not world.failures,
                   kinds=[list(row) for row in report.by_kind(records, result["pauses"])],
                   seconds=round(time.monotonic() - began))

@@ -12,6 +12,7 @@ import typing
 UNSAVED = 2.5
 # A request that was sent may still be accepted until it times out.
 ON_THE_WIRE = 11.0
+UNANSWERED = 3.0  # the same where only the answer is in doubt, after the heal
 SETTLING = 6.0  # an effect may come so long after its fault was healed
 REACH = 14.0  # a session ends so long after its node's trouble began: TTL, sweep, and busy cores
 
@@ -96,7 +97,7 @@ class Causes:
 
     def _replies(self, first):
         return [record for record in self.lost_replies
-                if record.began - 1 <= first.at <= record.ended + ON_THE_WIRE
+                if record.began - 1 <= first.at <= record.ended + UNANSWERED
                 and (record.repeats == "all" or record.target == first.sender)]
 
     def bound(self, evidence, checkpoint_before):

@@ -45,6 +45,8 @@ def lines(result, records, failures):
            f" {result['takeovers']} take-overs without a hand-over.")
     for cause, count in sorted(result["duplicates_by_cause"].items(), key=lambda item: -item[1]):
         yield f"  {count} after: {cause}"
+    yield "After the last heal: " + "; ".join(f"{what} after {seconds:g} s"
+                                             for what, seconds in result["settled"].items()) + "."
     if failures:
         yield ""
         yield f"FAILED: {len(failures)} promises were broken:"

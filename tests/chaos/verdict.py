@@ -1,8 +1,10 @@
 """From the evidence to the verdict: what was promised, what was seen."""
 
+import calendar
 import re
+import time
 
-from chaos.causes import Causes, pauses_by_kind
+from chaos.causes import Causes, Record, pauses_by_kind
 from chaos.evidence import Evidence, Seen
 from harness import process
 from harness.waiting import TimedOut, wait_until
@@ -13,19 +15,25 @@ DELIVERED_WITHIN = 120
 # What a node or the server never says, whatever others do to it.
 BUG = re.compile(r"please report|AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
 SERVER_BUG = re.compile(r"\] (XX\w{3}|23\w{3}|42\w{3}|22\w{3}|P0004) .*(ERROR|PANIC):")
+GAP = re.compile(r'^time=(\S+) .*msg="woken up after a gap[^"]*" gap_ms=(\d+)', re.M)
 COUNTS = ("emitted", "delivered", "lost", "altered", "out_of_order", "duplicates", "excepted", "foreign")
 
 
 def settle(world):
-    """After the last heal: everything has an owner in time, everything arrives."""
+    """After the last heal: everything has an owner in time, everything arrives. Gives the seconds that
+    each took."""
     cluster = world.cluster
+    took = {}
     for wait, limit in ((_all_owned, OWNED_WITHIN), (_delivered, DELIVERED_WITHIN),
                         (_letters, DELIVERED_WITHIN)):
+        began = time.monotonic()
         try:
             wait_until(lambda wait=wait: wait(world), limit, lambda wait=wait: wait.__doc__, every=0.2)
         except TimedOut as error:
             world.fail(f"after the last heal {error}; grants {cluster.grants()}, ends"
                        f" {cluster.hub.ends()}, checkpoints {cluster.checkpoints()}")
+        took[wait.__doc__] = round(time.monotonic() - began, 1)
+    return took
 
 
 def _all_owned(world):
@@ -63,6 +71,7 @@ def judge(world, longest=10):
     counts = world.cluster.check()
     evidence = Evidence(world.cluster)
     records = world.carried_out()
+    records += stalls(world, records)
     seen = Seen(world.watch.samples, world.watch.crashes)
     causes = Causes(records, evidence.takeovers())
     _counts(world, counts)
@@ -88,7 +97,7 @@ def judge(world, longest=10):
         if found:
             world.fail(f"{len(found)} {what}: " + "; ".join(str(each) for each in found[:longest]))
     _logs(world)
-    return {"events": {key: counts[key] for key in COUNTS}, "duplicates_bound": bound,
+    return {"records": records, "events": {key: counts[key] for key in COUNTS}, "duplicates_bound": bound,
             "duplicates_by_cause": by_cause,
             "repeated_deliveries": len(evidence.repeats), "takeovers": len(causes.windows),
             "pauses": pauses_by_kind(evidence.pauses(), records), "looks": world.watch.looks,
@@ -96,6 +105,23 @@ def judge(world, longest=10):
             "takeover_list": [[*before, *after] for before, after in evidence.takeovers()],
             "repeats": [[causes.of(repeat), repeat.partition, repeat.sequence, *repeat.first,
                          repeat.again.at, repeat.again.sender] for repeat in evidence.repeats[:2000]]}
+
+
+def stalls(world, records):
+    """Nodes that stood still although nobody had frozen them: the machine is too busy. To a node that
+    is the same, and like every other fault it is shown."""
+    found = []
+    for name in world.nodes:
+        for path in (world.run.log(name), world.run.log(f"{name}-second")):
+            text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+            for at, gap in GAP.findall(text):
+                ended = calendar.timegm(time.strptime(at[:19], "%Y-%m-%dT%H:%M:%S")) + float(at[19:-1])
+                began = ended - int(gap) / 1000
+                if not any(record.target == name and record.kind.startswith("node frozen")
+                           and record.began - 1 <= began <= record.ended + 1 for record in records):
+                    found.append(Record("(a node stood still by itself)", name, began, ended,
+                                        "network", False, False))
+    return found
 
 
 def _counts(world, counts):
