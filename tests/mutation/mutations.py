@@ -256,6 +256,11 @@ OWNERSHIP = [
 ]
 
 DELIVERY = [
+    Mutation("what-a-closed-link-brings-is-settled",
+             "what arrives for a reader that is closed leaves the connection alone",
+             "src/source/eventhubs/reader.c",
+             "while (!reader->stopping && reader->link != NULL", "while (reader->link != NULL",
+             ("system", "test_source", "closed_reader_leaves")),
     Mutation("checkpoint-over-a-hole", "the checkpoint is the contiguous completed prefix",
              "src/core/tracker.c",
              "    event->completed = true;\n    t->open--;",
