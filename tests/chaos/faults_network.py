@@ -1,8 +1,8 @@
-"""Faults of a node's network."""
+"""Faults of a node's network, and of its wall clock."""
 
 from chaos.faults_process import after
 from chaos.schedule import Kind
-from harness import netns
+from harness import clock, netns, place
 
 
 def ports_of(world, what):
@@ -32,6 +32,13 @@ def slow(world, fault):
     network.heal()
 
 
+def jump(world, fault):
+    """Only the wall clock of node-1; no clock is compared between machines."""
+    world.clock.jump(fault.choice["by"])
+    yield after(fault.seconds)
+    world.clock.jump(0)
+
+
 def _cut(chance):
     return {"ways": chance.choice((["out", "in"], ["out", "in"], ["out"], ["in"])),
             "from": chance.choice(("database", "database", "hub", "ThingWorx", "everything"))}
@@ -45,6 +52,16 @@ def _slow(chance):
     return {"ms": chance.choice((20, 100, 300))}
 
 
+def _jump(chance):
+    return {"by": chance.choice((-86400, -60, 60, 3600, 86400))}
+
+
+def no_clock():
+    if (place.build_folder() / clock.LIBRARY).exists():
+        return None
+    return f"{clock.LIBRARY} is not built"
+
+
 def _no_netem():
     return netns.refused() or (None if netns.netem() else "the kernel cannot delay packets (netem)")
 
@@ -56,4 +73,6 @@ KINDS = [
          holds=True, needs=netns.refused, choose=_lossy),
     Kind("network is slow", slow, 2, (1.0, 8.0), "node", ("node",), repeats="network", holds=True,
          needs=_no_netem, choose=_slow),
+    Kind("clock of node-1 jumps", jump, 2, (1.0, 8.0), "clock", ("clock",), needs=no_clock,
+         choose=_jump),
 ]

@@ -9,7 +9,7 @@ from chaos import watch
 from chaos.causes import Record
 from chaos.faults_process import Quiet
 from chaos.schedule import claims_of
-from harness import netns, process
+from harness import clock, netns, place, process
 from harness.cluster import Cluster
 from harness.postgres import Postgres
 
@@ -41,6 +41,7 @@ class World:
         self.partitions = partitions
         self.nodes = {}
         self.networks = {}
+        self.clock = None
         self.records = []  # dicts, one per fault that began
         self.failures = []
         self.poison_sent = {}
@@ -71,13 +72,17 @@ class World:
         self.feed()
 
     def _node(self, name):
-        """Each in a network of its own, where that can be."""
+        """Each in a network of its own, the first also with a clock of its own, where that can be."""
         if "network cut" in self.kinds:
             netns.admit(self.postgres)
             self.networks[name] = netns.Namespace(
                 [self.postgres.port, self.hub.ports["amqp_port"], self.thingworx.ports["port"]])
+        environment = {}
+        if name == self.cluster.names[0] and "clock of node-1 jumps" in self.kinds:
+            self.clock = clock.Clock(self.run.path / "data" / "clock")
+            environment = self.clock.environment(place.program("holdfast"))
         return Quiet(self.run, name, self.dsn, self.node_arguments,
-                     network=self.networks.get(name))
+                     network=self.networks.get(name), environment=environment)
 
     def end(self):
         self.watch.stop()
