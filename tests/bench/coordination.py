@@ -4,13 +4,16 @@ On the real database, in one run: fail-over under three faults, the planning of 
 many sessions at rest and half of them dying at once, fenced checkpoints, bindings.
 """
 
-from bench import coordination_failover, coordination_sessions, report
+from bench import coordination_failover, coordination_rows, coordination_sessions, report
 from harness import place
 from harness.postgres import Postgres
 
 PARTS = {
     "failover": coordination_failover.measure,
+    "planning": coordination_rows.plan,
     "sessions": coordination_sessions.measure,
+    "checkpoints": coordination_rows.checkpoints,
+    "bindings": coordination_rows.bindings,
 }
 
 
@@ -32,7 +35,8 @@ def main():
     result = {}
     for name in options.only or PARTS:
         result[name] = PARTS[name](run.part(name), postgres, options)
-    report.finish(options, result, True)
+    failover = result.get("failover", {})
+    report.finish(options, result, not failover.get("lost") and not failover.get("out_of_order"))
 
 
 if __name__ == "__main__":
