@@ -97,11 +97,16 @@ def test_unknown_partition(hub, condition):
     assert refused(lambda: hub.connect().create_receiver(other)).condition == "amqp:not-found"
 
 
-def test_redirect():
-    hub = Hub("--iothub", "lab.azure-devices.net", "--set", "redirect=uint_port")
+@pytest.mark.parametrize("form, kind", [
+    ("int_port", int), ("uint_port", uint), ("text_port", str), ("address", None)])
+def test_redirect(form, kind):
+    hub = Hub("--iothub", "lab.azure-devices.net", "--set", f"redirect={form}")
     error = refused(lambda: hub.connect().create_receiver("messages/events/$management"))
-    info = {str(key): value for key, value in error.link.remote_condition.info.items()}
-    assert info["port"] == hub.port and isinstance(info["port"], uint)
+    info = {str(name): value for name, value in error.link.remote_condition.info.items()}
+    assert info["address"] == f"amqp://localhost:{hub.port}/telemetry/$management"
+    assert ("hostname" in info) == ("port" in info) == (kind is not None)
+    if kind:
+        assert isinstance(info["port"], kind) and int(info["port"]) == hub.port
     assert hub.stop() == 0
 
 

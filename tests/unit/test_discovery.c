@@ -35,6 +35,8 @@ static void a_redirect_names_the_endpoint(void **state)
         {{TEXT(""), TEXT("there"), TEXT("amqps://here/e/$management"), 0}, "there", "e", 5671},
         {{TEXT(""), TEXT(""), TEXT("amqps://here:5671/e/$management"), 0}, "here", "e", 5671},
         {{TEXT("there"), TEXT(""), TEXT("amqps://there:5671/e/"), 5671}, "there", "e", 5671},
+        {{TEXT(""), TEXT(""), TEXT("amqps://here:443/e/$management"), 0}, "here", "e", 443},
+        {{TEXT(""), TEXT(""), TEXT("amqps://here:x/e/$management"), 0}, "here", "e", 5671},
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct connection_string c;

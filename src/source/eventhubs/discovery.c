@@ -68,6 +68,18 @@ static bool cut_end(struct slice *text, const char *end)
     return true;
 }
 
+/* 0 when the text is no number of a port. */
+static int64_t port_of(struct slice text)
+{
+    int64_t port = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9' || port > UINT16_MAX)
+            return 0;
+        port = port * 10 + (text.p[i] - '0');
+    }
+    return port;
+}
+
 bool discovery_endpoint(const struct redirect *redirect, const struct connection_string *iot_hub,
                         struct connection_string *out, struct error *err)
 {
@@ -78,7 +90,11 @@ bool discovery_endpoint(const struct redirect *redirect, const struct connection
                         : redirect->network_host.n > 0 ? redirect->network_host
                         : colon ? (struct slice){authority.p, (size_t)(colon - authority.p)}
                                 : authority;
-    int64_t port = redirect->port != 0 ? redirect->port : PORT_TLS;
+    int64_t port = redirect->port;
+    if (port == 0 && colon != NULL)
+        port = port_of((struct slice){colon + 1, (size_t)(authority.p + authority.n - colon - 1)});
+    if (port == 0)
+        port = PORT_TLS;
     /* "/<event hub>/$management", or "/<event hub>/" when asked for the events themselves */
     if (!cut_end(&path, MANAGEMENT))
         (void)cut_end(&path, "/");
@@ -125,6 +141,7 @@ static void read_info(pn_data_t *info, struct redirect *out)
                         : pn_data_type(info) == PN_UINT   ? (int64_t)pn_data_get_uint(info)
                         : pn_data_type(info) == PN_LONG   ? pn_data_get_long(info)
                         : pn_data_type(info) == PN_USHORT ? (int64_t)pn_data_get_ushort(info)
+                        : pn_data_type(info) == PN_STRING ? port_of(text)
                                                           : 0;
     }
 }

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -33,13 +34,14 @@ struct driver {
 
 static int64_t resident_kib(void)
 {
-    long pages = 0;
+    char text[128];
     FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL || fscanf(file, "%*d %ld", &pages) != 1)
-        pages = 0;
+    const char *read = file ? fgets(text, sizeof text, file) : NULL;
     if (file != NULL)
         (void)fclose(file);
-    return pages * sysconf(_SC_PAGESIZE) / 1024;
+    /* The second number. */
+    const char *pages = read ? strchr(read, ' ') : NULL;
+    return pages ? strtol(pages, NULL, 10) * sysconf(_SC_PAGESIZE) / 1024 : 0;
 }
 
 static enum binding_state find(struct driver *driver, size_t number)
@@ -135,7 +137,7 @@ static void nothing(void *ctx)
 
 static bool start(struct driver *driver, const char *database, const char *folder)
 {
-    static const struct timeval every = {0, TICK_MS * 1000};
+    static const struct timeval every = {0, TICK_MS * MS_US};
     static struct membership_config config = {
         .node = "binding-driver", .ttl_ms = TTL_MS, .capacity = 1};
     static char digest[65];

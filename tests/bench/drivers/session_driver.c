@@ -192,7 +192,7 @@ static bool open_loop(struct driver *driver)
 
 int main(int argc, char **argv)
 {
-    static const struct timeval every = {0, TICK_MS * 1000};
+    static const struct timeval every = {0, TICK_MS * MS_US};
     struct driver driver = {0};
     struct error err;
     const char *database = getenv("HOLDFAST_DATABASE");

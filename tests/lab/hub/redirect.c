@@ -35,10 +35,22 @@ static void put_text(pn_data_t *map, const char *key, const char *value)
     pn_data_put_string(map, bytes_of(value));
 }
 
-static void put_port(pn_data_t *map, const struct settings *settings, long port)
+/* Host and port, in one of the forms that a client may meet; the address comes in any case. */
+static void put_place(pn_data_t *map, const struct hub_options *o, long port)
 {
+    const char *form = settings_text(&o->settings, SETTING_REDIRECT);
+    char text[16];
+    if (strcmp(form, "address") == 0)
+        return;
+    put_text(map, "hostname", o->redirect_host);
+    put_text(map, "network-host", o->redirect_host);
+    if (strcmp(form, "text_port") == 0) {
+        (void)snprintf(text, sizeof text, "%ld", port);
+        put_text(map, "port", text);
+        return;
+    }
     pn_data_put_symbol(map, bytes_of("port"));
-    if (settings_differs(settings, SETTING_REDIRECT))
+    if (strcmp(form, "uint_port") == 0)
         pn_data_put_uint(map, (uint32_t)port);
     else
         pn_data_put_int(map, (int32_t)port);
@@ -62,9 +74,7 @@ static void put_endpoint(pn_data_t *map, const struct connection *c)
     pn_data_clear(map);
     pn_data_put_map(map);
     pn_data_enter(map);
-    put_text(map, "hostname", o->redirect_host);
-    put_text(map, "network-host", o->redirect_host);
-    put_port(map, &o->settings, c->port);
+    put_place(map, o, c->port);
     put_text(map, "address", address);
     put_text(map, "com.microsoft:tracking-id", tracking);
     pn_data_exit(map);

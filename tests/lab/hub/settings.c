@@ -18,7 +18,7 @@ static const struct {
     [SETTING_UNKNOWN_PARTITION] = {"unknown_partition",
                                    {"amqp:not-found", "com.microsoft:argument-out-of-range",
                                     "com.microsoft:argument-error"}},
-    [SETTING_REDIRECT] = {"redirect", {"int_port", "uint_port"}},
+    [SETTING_REDIRECT] = {"redirect", {"int_port", "uint_port", "text_port", "address"}},
     [SETTING_REPLY] = {"reply", {"dashes", "camel"}},
     [SETTING_PARTITION_IDS] = {"partition_ids", {"array", "list"}},
     [SETTING_OFFSETS] = {"offsets", {"number", "prefixed"}},
