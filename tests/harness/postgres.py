@@ -41,8 +41,8 @@ class Postgres:
     """
 
     def __init__(self, run, settings=None, stay=False, auth="scram-sha-256", environment=None,
-                 name="postgres"):
-        """`environment` is what the server finds besides ours."""
+                 name="postgres", initdb=()):
+        """`environment` is what the server finds besides ours, `initdb` more of its arguments."""
         self.run = run
         self.name = name
         self.stay = stay
@@ -54,7 +54,7 @@ class Postgres:
         self.data = run.server_folder(name)
         self.sockets = self._socket_folder()
         self.passfile = run.path / "secrets" / ("pgpass" if name == "postgres" else name + ".pgpass")
-        self._initdb(auth)
+        self._initdb(auth, initdb)
 
     def _socket_folder(self):
         folder = self.run.server_folder("socket" if self.name == "postgres" else self.name + "-s")
@@ -74,7 +74,7 @@ class Postgres:
             return {}
         return {"user": self.user, "group": self.user, "extra_groups": []}
 
-    def _initdb(self, auth):
+    def _initdb(self, auth, more):
         password = secrets.token_urlsafe(24)
         self.passfile.write_text(f"*:*:*:*:{password}\n")
         self.passfile.chmod(0o600)
@@ -87,7 +87,7 @@ class Postgres:
             done = subprocess.run(
                 [place.postgres_program("initdb"), "-D", self.data, "-U", "postgres",
                  f"--auth={auth}", f"--pwfile={handed}", "--encoding=UTF8",
-                 "--locale=C.UTF-8", "--no-sync"],
+                 "--locale=C.UTF-8", "--no-sync", *map(str, more)],
                 capture_output=True, text=True, cwd="/", check=False, **self._identity())
         finally:
             handed.unlink()
