@@ -54,7 +54,8 @@ class Postgres:
         self.data = run.server_folder(name)
         self.sockets = self._socket_folder()
         self.passfile = run.path / "secrets" / ("pgpass" if name == "postgres" else name + ".pgpass")
-        self._initdb(auth, initdb)
+        self.initdb_arguments = [str(argument) for argument in initdb]
+        self._initdb(auth)
 
     def _socket_folder(self):
         folder = self.run.server_folder("socket" if self.name == "postgres" else self.name + "-s")
@@ -74,7 +75,7 @@ class Postgres:
             return {}
         return {"user": self.user, "group": self.user, "extra_groups": []}
 
-    def _initdb(self, auth, more):
+    def _initdb(self, auth):
         password = secrets.token_urlsafe(24)
         self.passfile.write_text(f"*:*:*:*:{password}\n")
         self.passfile.chmod(0o600)
@@ -87,7 +88,7 @@ class Postgres:
             done = subprocess.run(
                 [place.postgres_program("initdb"), "-D", self.data, "-U", "postgres",
                  f"--auth={auth}", f"--pwfile={handed}", "--encoding=UTF8",
-                 "--locale=C.UTF-8", "--no-sync", *map(str, more)],
+                 "--locale=C.UTF-8", "--no-sync", *self.initdb_arguments],
                 capture_output=True, text=True, cwd="/", check=False, **self._identity())
         finally:
             handed.unlink()

@@ -8,19 +8,8 @@ A test is (kind, name[, choice]):
 The old text must occur exactly once in the file, and the new one must compile without a warning.
 """
 
-import typing
-
-
-class Mutation(typing.NamedTuple):
-    name: str
-    rule: str  # the rule that it breaks
-    file: str
-    old: str
-    new: str
-    test: tuple
-
-
-COORDINATION = "sql/20_coordination/"
+from mutation.database import DATABASE
+from mutation.mutation import COORDINATION, Mutation
 
 CHECKPOINTS = [
     Mutation("save-unfenced", "a checkpoint is saved only under the token of the row",
@@ -565,51 +554,6 @@ STEERING = [
     Mutation("a-hung-move-stays", "a move that takes too long is called off, and reading resumes",
              "src/node/grants.c", "now_us >= grant->move_deadline_us &&", "now_us < 0 &&",
              ("system", "test_moves", "hangs")),
-]
-
-DATABASE = [
-    Mutation("commits-wait-for-ever", "nothing is begun that a missing standby would never confirm",
-             COORDINATION + "lock_cluster.sql", "    PERFORM require_synchronous();\n", "",
-             ("two", "test_standby", "refused")),
-    Mutation("two-standbys-are-one", "as many standbys as the setting wants must be there",
-             COORDINATION + "standbys_missing.sql", "v_wanted := coalesce((regexp_match(",
-             "v_wanted := 1 + 0 * coalesce((regexp_match(",
-             ("two", "test_standby", "missing")),
-    Mutation("dead-letters-wait-for-a-standby", "checkpoints never wait behind a synchronous commit",
-             "sql/40_delivery/keep_dead_letters.sql",
-             "    PERFORM set_config('synchronous_commit', 'off', true);\n", "",
-             ("two", "test_standby", "goes_on")),
-    Mutation("housekeeping-waits-for-a-standby", "the leader's timer does not wait for a standby",
-             COORDINATION + "tend.sql",
-             "    PERFORM set_config('synchronous_commit', 'off', true);\n", "",
-             ("two", "test_standby", "goes_on")),
-    Mutation("a-warning-is-a-success", "a cancelled wait for a standby is not acknowledged",
-             "src/pg/connection.c", "        pg->not_replicated = true;",
-             "        pg->not_replicated = false;",
-             ("system", "test_database_standby", "cancelled")),
-    Mutation("locks-outlive-a-time-out", "a lock taken to look ends with its transaction",
-             COORDINATION + "dead_sessions.sql", "pg_try_advisory_xact_lock_shared(",
-             "pg_try_advisory_lock_shared(",
-             ("two", "test_timeouts", "sweep")),
-    Mutation("a-restored-dump-is-the-original", "a restored dump begins a new life",
-             COORDINATION + "database_identity.sql",
-             "'holdfast.incarnation_live'::regclass::oid FROM", "'' FROM",
-             ("system", "test_database_restore", "anew")),
-    Mutation("a-lost-answer-is-final", "an assignment that could not be read is asked for again",
-             "src/node/membership.c", "        m->assignment_version = -1;\n", "",
-             ("system", "test_database_locks", "deadlocks")),
-    Mutation("an-unanswered-hand-over-is-final", "a hand-over that was not answered begins anew",
-             "src/node/grants.c", "        if (grant->state == OWNERSHIP_IN_DOUBT && fresh)\n",
-             "        if (false)\n",
-             ("system", "test_database_locks", "deadlocks")),
-    Mutation("a-ping-reads-a-table", "no lock on a table costs a lease",
-             "src/store/coordination.c", '"SELECT pg_backend_pid()", 0, NULL, answer_number',
-             '"SELECT pg_backend_pid() FROM (SELECT count(*) FROM holdfast.settings) AS s", 0, NULL, answer_number',
-             ("system", "test_database_locks", "migration")),
-    Mutation("a-pooler-is-not-asked-again", "a pooler must show that it keeps a backend for each line",
-             "src/node/lines.c", "if (known && line->pid != (int)pid) {",
-             "if (known && line->pid < 0) {",
-             ("system", "test_database_pooler", "transaction")),
 ]
 
 MUTATIONS = [*DATABASE, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
