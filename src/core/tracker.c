@@ -241,6 +241,11 @@ void tracker_taken(struct tracker *t, const struct tracker_mark *mark)
         t->taken = mark->sequence;
 }
 
+void tracker_untaken(struct tracker *t)
+{
+    t->taken = INT64_MIN;
+}
+
 bool tracker_newest(const struct tracker *t, struct tracker_mark *mark)
 {
     const struct tracked *last = newest(t);

@@ -43,6 +43,8 @@ void tracker_complete(struct tracker *t, uint64_t ticket);
 bool tracker_checkpoint(const struct tracker *t, struct tracker_mark *mark);
 /* The checkpoint up to the mark is saved. */
 void tracker_taken(struct tracker *t, const struct tracker_mark *mark);
+/* What was saved may be lost, so it is to be saved again. */
+void tracker_untaken(struct tracker *t);
 /* Gives the newest event that is held, or the end of the prefix: where reading goes on. False if
  * there was none since creation or reset. */
 bool tracker_newest(const struct tracker *t, struct tracker_mark *mark);

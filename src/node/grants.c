@@ -179,6 +179,13 @@ static bool ended_since(const struct grants *g, const struct store_assigned *row
 /* What the assignment says of a grant that we know. */
 static void compare(struct grants *g, struct grant *grant, const struct store_assigned *row)
 {
+    if (row->releasing) {
+        if (grant->move_deadline_us == 0)
+            grant->move_deadline_us = clock_now_us() + row->deadline_ms * MS_US;
+        grant_step(grant, OWNERSHIP_MOVE, NULL);
+        return;
+    }
+    grant->move_deadline_us = 0;
     struct membership *membership = g->node->membership;
     bool fresh = membership_asked_us(membership) > grant->doubted_us;
     /* The source says stolen, the database says ours: it may be a primary that was left behind. */
@@ -186,16 +193,6 @@ static void compare(struct grants *g, struct grant *grant, const struct store_as
         !membership_looked_since(membership, grant->doubted_us))
         return;
     grant->stolen = grant->stolen && !fresh;
-    if (row->releasing) {
-        /* A hand-over that was not answered begins anew: nobody reads the partition until then. */
-        if (grant->state == OWNERSHIP_IN_DOUBT && fresh)
-            grant_step(grant, OWNERSHIP_CONFIRMED, NULL);
-        if (grant->move_deadline_us == 0)
-            grant->move_deadline_us = clock_now_us() + row->deadline_ms * MS_US;
-        grant_step(grant, OWNERSHIP_MOVE, NULL);
-        return;
-    }
-    grant->move_deadline_us = 0;
     if ((grant->state == OWNERSHIP_IN_DOUBT || grant->state == OWNERSHIP_KEEPING) && fresh)
         grant_step(grant, OWNERSHIP_CONFIRMED, NULL);
     else if ((grant->state == OWNERSHIP_DRAINING || grant->state == OWNERSHIP_SAVING) &&
@@ -343,6 +340,16 @@ void grants_save(struct grants *g)
                            on_saved, save);
 }
 
+void grants_save_anew(struct grants *g)
+{
+    struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        tracker_untaken(grant->tracker);
+    }
+    grants_save(g);
+}
+
 /* ---- time --------------------------------------------------------------------------------- */
 
 /* A node that cannot reach a hub gives its partitions back, if another one reaches it. */
@@ -366,8 +373,8 @@ static void look_after(struct grant *grant, int64_t now_us)
     case OWNERSHIP_WAITING:
         if (grant->node->stopping)
             grant_step(grant, OWNERSHIP_MOVE, NULL);
-        else if (hub != NULL && hub_is_up(hub) && grant->reader == NULL && !grant->node->asleep &&
-                 now_us >= grant->openable_at_us &&
+        else if (hub != NULL && hub_is_up(hub) && grant->reader == NULL &&
+                 pulse_is_steady(&grant->node->pulse, now_us) && now_us >= grant->openable_at_us &&
                  hub_has_log(hub, grant->log, grant->verify_after_us))
             grant_step(grant, OWNERSHIP_OPENABLE, NULL);
         else

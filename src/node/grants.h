@@ -22,6 +22,9 @@ void grants_free(struct grants *g);
 
 /* The whole assignment of this session, as the database says it. */
 void grants_assign(struct grants *g, const struct store_assigned *rows, size_t count);
+/* A new session: what the last one saved may have been lost with a crash of the database, so every
+ * checkpoint is saved again. */
+void grants_save_anew(struct grants *g);
 /* Opens what waits, looks after deadlines, credit and checkpoints. */
 void grants_tick(struct grants *g, int64_t now_us);
 /* Drains everything, for a clean stop; grants_parked tells when it is done. */

@@ -327,6 +327,8 @@ void hubs_free(struct hubs *all)
     struct hub *hub, *next;
     DL_FOREACH_SAFE(all->list, hub, next)
     {
+        /* First out of the list: grants that lose their reader look hubs up. */
+        DL_DELETE(all->list, hub);
         close_source(hub);
         hub_free(hub);
     }

@@ -34,7 +34,7 @@ struct node {
     void (*finished)(void *ctx);
     void *finished_ctx;
     struct event *heartbeat;
-    int64_t beat_us, stall_max_us, stall_reported_us, report_at_us, drain_until_us, doubt_since_us;
+    int64_t stall_max_us, stall_reported_us, report_at_us, drain_until_us, doubt_since_us;
     int64_t secrets_at_us; /* when to look at the secrets again */
     int64_t rate_at_us, events_per_second;
     uint64_t rate_events;
@@ -48,6 +48,7 @@ static void on_live(void *ctx)
     struct node *node = ctx;
     node->doubt_since_us = 0;
     node->held = false;
+    grants_save_anew(node->parts.grants);
 }
 
 /* Telemetry goes on: Event Hubs itself throws out a reader whose partition was given to another
@@ -107,9 +108,9 @@ static void on_leader(void *ctx, bool leader, int64_t token)
 static void on_confirmed(void *ctx)
 {
     struct node *node = ctx;
-    if (!node->parts.asleep)
+    if (!node->parts.pulse.asleep)
         return;
-    node->parts.asleep = false;
+    pulse_confirm(&node->parts.pulse);
     log_info(node->parts.log, "the lease is confirmed after the gap");
     grants_resume(node->parts.grants);
 }
@@ -127,7 +128,6 @@ static void on_gone(void *ctx)
 static void wake_up(struct node *node, int64_t gap_us, int64_t now_us)
 {
     struct node_parts *parts = &node->parts;
-    parts->asleep = true;
     parts->counts.wakeups++;
     log_warning(parts->log, "woken up after a gap: dropping everything that was not sent",
                 F_NUMBER("gap_ms", gap_us / MS_US),
@@ -180,8 +180,6 @@ static void write_stats(const struct node *node, struct buffer *json)
         (long long)node->events_per_second, (long long)(node->stall_reported_us / MS_US),
         resident_kib(), binder_cached(parts->binder));
     destinations_describe(parts->destinations, json);
-    (void)buffer_append_text(json, ",\"reasons\":");
-    destinations_describe_reasons(parts->destinations, json);
     (void)buffer_append_text(json, ",\"delivery\":");
     destinations_describe_delivery(parts->destinations, json);
     (void)buffer_append_text(json, ",\"hubs\":");
@@ -244,14 +242,14 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     int64_t now = clock_now_us();
-    int64_t gap = now - node->beat_us - HEARTBEAT_MS * MS_US;
-    node->beat_us = now;
-    if (gap > node->stall_max_us)
-        node->stall_max_us = gap;
-    if (gap > node->stall_reported_us)
-        node->stall_reported_us = gap;
-    if (gap > node->config.ttl_ms * MS_US / MARGIN_DIVISOR)
-        wake_up(node, gap, now);
+    bool gap;
+    int64_t late = pulse_beat(&node->parts.pulse, now, &gap);
+    if (late > node->stall_max_us)
+        node->stall_max_us = late;
+    if (late > node->stall_reported_us)
+        node->stall_reported_us = late;
+    if (gap)
+        wake_up(node, late, now);
     membership_tick(node->parts.membership, now);
     destinations_tick(node->parts.destinations, now);
     binder_tick(node->parts.binder, now);
@@ -324,7 +322,9 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
     parts->office = office_create(parts);
     parts->replays = replays_create(parts);
     start_membership(node);
-    node->beat_us = node->rate_at_us = clock_now_us();
+    node->rate_at_us = clock_now_us();
+    pulse_init(&parts->pulse, HEARTBEAT_MS * MS_US, config->ttl_ms * MS_US / MARGIN_DIVISOR,
+               node->rate_at_us);
     node->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, node);
     event_priority_set(node->heartbeat, 0);
     struct timeval interval = {.tv_usec = HEARTBEAT_MS * MS_US};
@@ -373,7 +373,7 @@ bool node_ready(const struct node *node, struct buffer *why)
         (void)buffer_append_text(why, "stopping");
         return false;
     }
-    if (node->parts.asleep) {
+    if (node->parts.pulse.asleep) {
         (void)buffer_append_text(why, "woken up, waiting for the lease to be confirmed");
         return false;
     }

@@ -186,6 +186,8 @@ static void on_stored(void *ctx, const struct error *err)
     o->storing = false;
     if (err != NULL) {
         o->store_at_us = clock_now_us() + RETRY_MS * MS_US;
+        /* A grant that is lost takes its letters along. */
+        membership_refresh(o->node->membership);
         if (strcmp(err->code, HF_SESSION_ENDED) == 0)
             membership_ended(o->node->membership);
         else if (err->code[0] != '\0')

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/random.h"
+#include "core/pulse.h"
 #include "core/translate.h"
 
 #include <stdbool.h>
@@ -38,7 +39,7 @@ struct node_parts {
     int64_t token_lifetime_s;
     bool discard;     /* receive, settle and throw away: for measuring the source alone */
     bool stopping;    /* finishing what was begun, then leaving */
-    bool asleep;      /* woken from a gap: nothing goes out before the grants are confirmed */
+    struct pulse pulse; /* after a gap nothing goes out before the grants are confirmed */
     struct rows rows; /* scratch of the translation */
     struct membership *membership;
     struct configuration *configuration; /* NULL before the first one */

@@ -30,7 +30,7 @@ struct survey {
     struct primary_place known;
     struct event *timer;
     int64_t usable_us, deadline_us;
-    bool looking, patient;
+    bool looking;
 };
 
 static void close_probes(struct survey *s)
@@ -44,7 +44,7 @@ static void close_probes(struct survey *s)
     }
 }
 
-static void explain_none(const struct survey *s, struct error *why)
+static void explain_none(struct survey *s, const struct primary_answer *answers, struct error *why)
 {
     struct buffer text;
     buffer_init(&text, DETAIL_SIZE);
@@ -54,13 +54,12 @@ static void explain_none(const struct survey *s, struct error *why)
         char name[NAME_SIZE];
         pg_host_name(&s->hosts.host[i], name, sizeof name);
         const char *said = s->probes[i].why;
-        enum primary_state state = s->probes[i].answer.state;
-        if (state == PRIMARY_WRITABLE) {
+        if (answers[i].state == PRIMARY_WRITABLE) {
             said = "on a timeline that was left behind";
             left_behind = true;
-        } else if (state == PRIMARY_READ_ONLY) {
+        } else if (answers[i].state == PRIMARY_READ_ONLY) {
             said = "read only";
-        } else if (state == PRIMARY_ASKED) {
+        } else if (answers[i].state == PRIMARY_ASKED) {
             said = "no answer";
         }
         (void)buffer_printf(&text, "%s%s: %s", i > 0 ? "; " : "", name, said);
@@ -75,7 +74,7 @@ static void explain_none(const struct survey *s, struct error *why)
 
 static void finish(struct survey *s)
 {
-    struct primary_answer answers[PG_HOSTS_MAX] = {0};
+    struct primary_answer answers[PG_HOSTS_MAX];
     for (size_t i = 0; i < s->hosts.count; i++)
         answers[i] = s->probes[i].answer;
     int best = primary_choose(&s->known, answers, s->hosts.count);
@@ -86,7 +85,7 @@ static void finish(struct survey *s)
         return;
     }
     struct error why;
-    explain_none(s, &why);
+    explain_none(s, answers, &why);
     s->handlers.none(s->handlers.ctx, &why);
 }
 
@@ -99,11 +98,11 @@ static void arm(struct survey *s, int64_t at_us, int64_t now_us)
 
 static void look_whether_done(struct survey *s)
 {
-    struct primary_answer answers[PG_HOSTS_MAX] = {0};
+    struct primary_answer answers[PG_HOSTS_MAX];
     int64_t now = clock_now_us();
     for (size_t i = 0; i < s->hosts.count; i++)
         answers[i] = s->probes[i].answer;
-    if (!s->patient && s->usable_us == 0 && primary_choose(&s->known, answers, s->hosts.count) >= 0)
+    if (s->usable_us == 0 && primary_choose(&s->known, answers, s->hosts.count) >= 0)
         s->usable_us = now;
     if (now >= s->deadline_us || primary_settled(answers, s->hosts.count, s->usable_us, now))
         finish(s);
@@ -199,7 +198,7 @@ void survey_free(struct survey *s)
     free(s);
 }
 
-void survey_look(struct survey *s, bool patient)
+void survey_look(struct survey *s)
 {
     if (s->looking)
         return;
@@ -208,7 +207,6 @@ void survey_look(struct survey *s, bool patient)
         return;
     }
     s->looking = true;
-    s->patient = patient;
     s->usable_us = 0;
     int64_t now = clock_now_us();
     s->deadline_us = now + LOOK_MS * MS_US;

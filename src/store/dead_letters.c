@@ -10,6 +10,7 @@ struct call {
     store_kept_fn kept;
     store_replays_fn replays;
     void *ctx;
+    size_t count; /* of letters to keep */
 };
 
 static struct call *call_new(store_kept_fn kept, store_replays_fn replays, void *ctx)
@@ -22,8 +23,14 @@ static struct call *call_new(store_kept_fn kept, store_replays_fn replays, void 
 static void answer_kept(void *ctx, const PGresult *result, const struct error *err)
 {
     struct call call = *(struct call *)ctx;
-    (void)result;
+    struct error fewer;
     free(ctx);
+    /* Letters of a grant that is not ours any more are passed over without an error. */
+    if (err == NULL && (uint64_t)row_number(result, 0, 0) < call.count) {
+        error_set(&fewer, "the database has not kept all dead letters");
+        error_detail(&fewer, "Some belong to partitions that this session does not own.");
+        err = &fewer;
+    }
     call.kept(call.ctx, err);
 }
 
@@ -55,11 +62,13 @@ void store_keep_dead_letters(struct pg_connection *pg, const char *key,
     const char *values[COLUMNS + 1] = {key};
     for (size_t c = 0; c < COLUMNS; c++)
         values[c + 1] = array_end(&column[c]);
+    struct call *call = call_new(done, NULL, ctx);
+    call->count = count;
     pg_request(pg,
                "SELECT holdfast.keep_dead_letters($1::uuid, $2::int[], $3::bigint[], $4::text[],"
                " $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[],"
                " $11::text[], $12::bytea[], $13::int[], $14::jsonb[])",
-               COLUMNS + 1, values, answer_kept, call_new(done, NULL, ctx));
+               COLUMNS + 1, values, answer_kept, call);
     for (size_t c = 0; c < COLUMNS; c++)
         buffer_free(&column[c]);
 }

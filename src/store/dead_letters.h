@@ -22,6 +22,8 @@ struct store_dead_letter {
     int attempts;
 };
 
+/* An error too when some were not kept, because the caller does not own their partitions: then
+ * which ones is for the next assignment to say. */
 typedef void (*store_kept_fn)(void *ctx, const struct error *err);
 void store_keep_dead_letters(struct pg_connection *pg, const char *key,
                              const struct store_dead_letter *rows, size_t count, store_kept_fn done,

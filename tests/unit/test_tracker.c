@@ -130,6 +130,21 @@ static void unknown_tickets_change_nothing(void **state)
     tracker_free(t);
 }
 
+static void what_was_saved_and_may_be_lost_is_saved_again(void **state)
+{
+    (void)state;
+    struct tracker *t = tracker_create(100, 1 << 20);
+    struct tracker_mark mark;
+    tracker_untaken(t);
+    assert_false(tracker_checkpoint(t, &mark));
+    tracker_complete(t, begin(t, 7));
+    assert_true(tracker_checkpoint(t, &mark));
+    tracker_taken(t, &mark);
+    tracker_untaken(t);
+    check_moved(t, 7);
+    tracker_free(t);
+}
+
 static void what_is_on_its_way_already_is_not_taken_again(void **state)
 {
     (void)state;
@@ -351,6 +366,7 @@ int main(void)
         cmocka_unit_test(the_prefix_moves_only_over_what_is_complete),
         cmocka_unit_test(a_mark_that_was_saved_late_leaves_the_rest_to_save),
         cmocka_unit_test(unknown_tickets_change_nothing),
+        cmocka_unit_test(what_was_saved_and_may_be_lost_is_saved_again),
         cmocka_unit_test(what_is_on_its_way_already_is_not_taken_again),
         cmocka_unit_test(ceilings),
         cmocka_unit_test(long_offsets),

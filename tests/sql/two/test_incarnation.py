@@ -51,6 +51,20 @@ def test_other_timeline_gets_fresh_tokens(cluster):
     assert all(again.assignment()[p][0] > grants[p][0] for p in grants)
 
 
+def test_what_is_not_given_back_cannot_be_written(cluster):
+    """The hub was disabled while the database was away: nobody owns its partitions any more, and the
+    node that did writes nothing under its old tokens."""
+    old = crowd(cluster)
+    grants = old[0].assignment()
+    cluster.admin.rows("UPDATE hub SET enabled = false WHERE name = 'demo'")
+    cluster.new_incarnation()
+    again = cluster.join("a", previous_key=old[0].key)
+    assert again.assignment() == {}
+    assert {again.save(p, token, 5) for p, (token, _) in grants.items()} == {"stale_token"}
+    assert cluster.admin.one("SELECT count(*) FROM partition WHERE reserved_node = 'a'") == 0
+    assert cluster.errors() == []
+
+
 def test_reservation_ends_after_one_ttl(cluster):
     crowd(cluster)
     cluster.new_incarnation()
