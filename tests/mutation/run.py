@@ -144,6 +144,8 @@ def command_of(test):
         return ["holdfast", "holdfast-lab", "source-driver"], [
             python, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfE", "--tb=line",
             f"tests/system/{name}.py"], pytest
+    if kind == "sim":
+        return [name], [BUILD / "tests/sim" / name, "--seed", "1", "--runs", chosen], {}
     raise ValueError(f"no such kind of test: {kind}")
 
 

@@ -1,0 +1,5 @@
+int model_main(void);
+int model_main(void)
+{
+    return 0;
+}
