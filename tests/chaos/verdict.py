@@ -89,7 +89,7 @@ def judge(world, longest=10):
             ("partitions were taken from a node that nothing was done to",
              causes.unexplained_takeovers()),
             ("events below a checkpoint were delivered again by the next owner",
-             evidence.below_checkpoint(seen)),
+             [repeat for repeat in evidence.below_checkpoint(seen) if not causes.late(repeat.again)]),
             ("checkpoints passed an event that ThingWorx had not accepted",
              evidence.early_checkpoints(world.watch.samples)),
             ("ownerships overlap, or their tokens do not grow", _disorder(evidence.ownerships)),
