@@ -15,6 +15,7 @@ DELIVERED_WITHIN = 120
 # What a node or the server never says, whatever others do to it.
 BUG = re.compile(r"please report|AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
 SERVER_BUG = re.compile(r"\] (XX\w{3}|23\w{3}|42\w{3}|22\w{3}|P0004) .*(ERROR|PANIC):")
+MOST_LISTED = 2000
 GAP = re.compile(r'^time=(\S+) .*msg="woken up after a gap[^"]*" gap_ms=(\d+)', re.M)
 COUNTS = ("emitted", "delivered", "lost", "altered", "out_of_order", "duplicates", "excepted", "foreign")
 
@@ -101,11 +102,13 @@ def judge(world, longest=10):
             "duplicates_by_cause": by_cause,
             "repeated_deliveries": len(evidence.repeats), "takeovers": len(causes.windows),
             "pauses": pauses_by_kind(evidence.pauses(), records),
-            "longest_pauses": sorted(evidence.pauses(2.0), key=lambda pause: pause[1] - pause[2])[:20], "looks": world.watch.looks,
+            "longest_pauses": sorted(evidence.pauses(2.0),
+                                     key=lambda pause: pause[1] - pause[2])[:20],
+            "looks": world.watch.looks,
             "unexplained": len(unexplained),
             "takeover_list": [[*before, *after] for before, after in evidence.takeovers()],
             "repeats": [[causes.of(repeat), repeat.partition, repeat.sequence, *repeat.first,
-                         repeat.again.at, repeat.again.sender] for repeat in evidence.repeats[:2000]]}
+                         repeat.again.at, repeat.again.sender] for repeat in evidence.repeats[:MOST_LISTED]]}
 
 
 def stalls(world, records):
