@@ -12,7 +12,7 @@ import typing
 UNSAVED = 2.5
 # A request that was sent may still be accepted until it times out.
 ON_THE_WIRE = 11.0
-UNANSWERED = 3.0  # the same where only the answer is in doubt, after the heal
+UNANSWERED = 3.0  # the same where the request has arrived and only the answer is in doubt
 SETTLING = 6.0  # an effect may come so long after its fault was healed
 REACH = 14.0  # a session ends so long after its node's trouble began: TTL, sweep, and busy cores
 
@@ -61,14 +61,15 @@ class Causes:
         for window in self.windows:
             if window.cause:
                 self.by_owner.setdefault((window.partition, window.node), []).append(window)
-        self.lost_replies = [record for record in records if record.repeats in ("all", "network")]
+        self.lost_replies = [record for record in records
+                             if record.repeats in ("all", "answers", "network")]
 
     def _window(self, before, after):
         lost_at = before.until if before.until is not None else after.since
         near = [record for record in self.records
                 if record.began <= lost_at + 1 and lost_at <= record.ended + REACH]
         mine = [record for record in near
-                if record.repeats in ("node", "network") and record.target == before.node]
+                if record.repeats in ("node", "answers", "network") and record.target == before.node]
         holding = [record for record in near if record.holds]
         if before.end_reason == "declined":  # it had been told that it may not read
             mine += [record for record in near if record.claims_hub]
@@ -88,17 +89,31 @@ class Causes:
         windows = self._windows(repeat.partition, repeat.first)
         if windows:
             return min(windows, key=lambda window: abs(window.lost_at - repeat.again.at)).cause
-        replies = self._replies(repeat.first)
+        replies = self._replies(repeat.first) or self.late(repeat.again)
         return replies[-1].kind if replies else None
+
+    def late(self, entry):
+        """The faults after which it may have arrived late: what was on the wire when the network was
+        cut, or ThingWorx stood still, arrives in the end, perhaps after the next owner has sent it."""
+        return [record for record in self._replies(entry) if record.repeats in ("network", "all")]
 
     def _windows(self, partition, first):
         return [window for window in self.by_owner.get((partition, first.sender), ())
                 if window.since <= first.at <= window.until]
 
-    def _replies(self, first):
+    def _replies(self, entry):
+        """The faults that may have kept the answer to what was accepted so from its sender."""
         return [record for record in self.lost_replies
-                if record.began - 1 <= first.at <= record.ended + UNANSWERED
-                and (record.repeats == "all" or record.target == first.sender)]
+                if record.began - 1 <= entry.at <= record.ended + self._late(record)
+                and (record.repeats == "all" or record.target == entry.sender)]
+
+    @staticmethod
+    def _late(record):
+        """How long after its end requests may still arrive. A cut makes TCP wait longer and longer
+        before it sends again, as long as the cut lasted."""
+        if record.repeats == "network":
+            return ON_THE_WIRE + record.ended - record.began
+        return UNANSWERED
 
     def bound(self, evidence, checkpoint_before):
         """How many events the faults allow to come again: what was delivered in their windows and

@@ -117,9 +117,9 @@ def _by(chance):
 KINDS = [
     Kind("node killed", kill, 6, (0.0, 6.0), "node", ("node",), repeats="node"),
     Kind("node frozen, short", freeze, 3, (0.2, 0.4 * TTL_SECONDS), "node", ("node",),
-         repeats="network"),
+         repeats="answers"),
     Kind("node frozen, beyond the TTL", freeze, 3, (TTL_SECONDS + 0.5, TTL_SECONDS + 5), "node",
-         ("node",), repeats="network", overhead=3),
+         ("node",), repeats="answers", overhead=3),
     Kind("node stopped and started", stop_start, 3, (0.0, 3.0), "node", ("node",), overhead=3),
     Kind("rolling restart", rolling, 1, (0.0, 0.0), "nodes", ("node", "placement"), overhead=8),
     Kind("second process of a name", second, 2, (2.0, 9.0), "node", ("node",), repeats="node",

@@ -20,9 +20,9 @@ class Kind(typing.NamedTuple):
     `run` is a generator function (world, fault): it injects, yields conditions to wait for, and heals.
     `claims` names what the fault needs for itself, `shares` what it needs unharmed; "node" stands for
     the node that is its target. `repeats`: may deliver something twice, "node" (what its target had
-    delivered when it loses the partition), "network" (that, and what its target gets no answer to),
-    "all" (what anybody gets no answer to) or "no". `holds`: checkpoints cannot advance, or be saved, while
-    it lasts, so that a death meanwhile repeats more.
+    delivered when it loses the partition), "answers" (that, and what its target gets no answer to),
+    "network" (that, and late), "all" (what anybody gets no answer to) or "no". `holds`: checkpoints
+    cannot advance, or be saved, while it lasts, so that a death meanwhile repeats more.
     """
 
     name: str

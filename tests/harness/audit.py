@@ -28,7 +28,10 @@ WITH w AS (
     SELECT s.*, max(s.token) OVER (PARTITION BY s.partition_id ORDER BY s.number) AS highest,
            (SELECT array_agg(v.work_pid)
               FROM holdfast.ownership o JOIN holdfast.session v USING (session_id)
-             WHERE o.partition_id = s.partition_id AND o.token = s.token) AS owners
+             WHERE o.partition_id = s.partition_id AND o.token = s.token) AS owners,
+           (SELECT array_agg(v.lease_pid)
+              FROM holdfast.ownership o JOIN holdfast.session v USING (session_id)
+             WHERE o.partition_id = s.partition_id AND o.token = s.token) AS joined
       FROM audit.save s)
 SELECT w.*, CASE WHEN w.token < w.highest THEN 'after a higher token had written'
                  WHEN w.token IS DISTINCT FROM w.old_token
@@ -37,6 +40,8 @@ SELECT w.*, CASE WHEN w.token < w.highest THEN 'after a higher token had written
                  WHEN w.login <> 'node' THEN NULL  -- an administrator
                  WHEN w.sequence IS NOT DISTINCT FROM w.old_sequence THEN NULL  -- adopted
                  WHEN w.owners IS NULL THEN 'under a token that was never granted'
+                 WHEN w.pid = ANY (w.joined) AND w.sequence IS NOT DISTINCT FROM w.old_sequence
+                 THEN NULL  -- join() adopts what is the node's own
                  WHEN w.pid <> ALL (w.owners) THEN 'by a backend that is not the owner''s'
                  WHEN w.sequence < w.old_sequence THEN 'behind what was saved' END AS why
   FROM w

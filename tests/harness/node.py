@@ -75,6 +75,9 @@ class Node:
 
     def ready(self):
         self.child.require_alive()
+        self.port = self.port or self._find_port()
+        if self.port is None:
+            return False
         try:
             return http.fetch(f"http://{self.address}:{self.port}/readyz", timeout=5)[0] == 200
         except OSError:

@@ -41,8 +41,8 @@ class Postgres:
     """
 
     def __init__(self, run, settings=None, stay=False, auth="scram-sha-256", environment=None,
-                 name="postgres"):
-        """`environment` is what the server finds besides ours."""
+                 name="postgres", initdb=()):
+        """`environment` is what the server finds besides ours, `initdb` more of its arguments."""
         self.run = run
         self.name = name
         self.stay = stay
@@ -54,6 +54,7 @@ class Postgres:
         self.data = run.server_folder(name)
         self.sockets = self._socket_folder()
         self.passfile = run.path / "secrets" / ("pgpass" if name == "postgres" else name + ".pgpass")
+        self.initdb_arguments = [str(argument) for argument in initdb]
         self._initdb(auth)
 
     def _socket_folder(self):
@@ -87,7 +88,7 @@ class Postgres:
             done = subprocess.run(
                 [place.postgres_program("initdb"), "-D", self.data, "-U", "postgres",
                  f"--auth={auth}", f"--pwfile={handed}", "--encoding=UTF8",
-                 "--locale=C.UTF-8", "--no-sync"],
+                 "--locale=C.UTF-8", "--no-sync", *self.initdb_arguments],
                 capture_output=True, text=True, cwd="/", check=False, **self._identity())
         finally:
             handed.unlink()

@@ -6,6 +6,8 @@ from harness.waiting import wait_until
 
 RATE = 300
 NODES = 3
+# Partitions are kept for their nodes for one TTL; on a busy machine a node may take its time.
+PATIENT = ["--ttl-ms", "15000"]
 
 
 def wait_checkpoints(cluster):
@@ -80,7 +82,9 @@ def timelines(cluster):
         "SELECT timeline FROM holdfast.incarnation_history ORDER BY began_at")]
 
 
-def joined_of(node):
-    """The timelines of a node's sessions, in the order of its log."""
-    return [int(found) for found in re.findall(r'"?joined the cluster"?.*\btimeline=(\d+)',
-                                               node.log.read_text(errors="replace"))]
+def assert_went_on(node, timeline):
+    """A node's sessions went from timeline to timeline up to that one, and never back."""
+    joined = [int(found) for found in re.findall(r'"?joined the cluster"?.*\btimeline=(\d+)',
+                                                 node.log.read_text(errors="replace"))]
+    assert joined == sorted(joined)
+    assert set(joined) == set(range(1, timeline + 1))

@@ -179,6 +179,7 @@ class Proxy:
 
     def __init__(self, answer="200 Connection established"):
         self.answer, self.asked = answer, []
+        self.places = {}  # names that only this proxy knows
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.place = f"127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -200,7 +201,8 @@ class Proxy:
         if not self.answer.startswith("200"):
             client.close()
             return
-        hub = socket.create_connection(self.asked[-1].rsplit(":", 1))
+        place = self.asked[-1]
+        hub = socket.create_connection(self.places.get(place) or place.rsplit(":", 1))
         threading.Thread(target=self._pump, args=(client, hub), daemon=True).start()
         self._pump(hub, client)
 

@@ -1,0 +1,96 @@
+"""A TLS server before a plain one, with certificates made on the fly: right, wrong and expired."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+
+
+def _openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+class Authority:
+    """Signs certificates. Files are named after it."""
+
+    def __init__(self, folder, name="authority"):
+        self.folder = folder
+        self.name = name
+        self.key = folder / f"{name}.key"
+        self.certificate = folder / f"{name}.pem"
+        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                 "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", self.key,
+                 "-out", self.certificate)
+
+    @property
+    def pem(self):
+        return self.certificate.read_text()
+
+    def issue(self, name, alternative, days=2):
+        """(certificate, key) files; days below 0 makes one that has expired."""
+        key, request = self.folder / f"{name}.key", self.folder / f"{name}.csr"
+        certificate, extension = self.folder / f"{name}.pem", self.folder / f"{name}.ext"
+        extension.write_text(f"subjectAltName={alternative}\n")
+        _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                 "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key,
+                 "-CAcreateserial", "-days", days, "-extfile", extension, "-out", certificate)
+        return certificate, key
+
+
+class TlsFront:
+    """Takes TLS on a loopback port and passes the plain bytes on."""
+
+    def __init__(self, target, certificate, key, client_authority=None):
+        self.target = target
+        self.set_certificate(certificate, key, client_authority)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.refused = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def set_certificate(self, certificate, key, client_authority=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        if client_authority is not None:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(client_authority)
+        self.context = context
+
+    def close(self):
+        self.listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self._serve, args=(self.listener.accept()[0],),
+                                 daemon=True).start()
+
+    def _serve(self, raw):
+        try:
+            client = self.context.wrap_socket(raw, server_side=True)
+            client.setblocking(True)
+        except (OSError, ssl.SSLError):
+            self.refused += 1
+            raw.close()
+            return
+        try:
+            server = socket.create_connection(self.target)
+        except OSError:
+            client.close()
+            return
+        threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
+        self._pump(client, server)
+
+    def _pump(self, source, sink):
+        """One direction; an SSL socket may be read and written by two threads in Python."""
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except (OSError, ssl.SSLError):
+            self.refused += isinstance(source, ssl.SSLSocket)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
