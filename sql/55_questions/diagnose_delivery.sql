@@ -14,19 +14,21 @@ DECLARE
     v_alarm constant bigint := setting_ms('dead_letter_alarm');
 BEGIN
     RETURN QUERY
-    SELECT 'warning', format('partition %s/%s', l.hub, l.partition),
-           CASE WHEN l.progress THEN 'It lags behind its hub' ELSE 'It lags behind its hub and makes no progress' END,
-           format('%s%s; owner %s; last checkpoint %s.',
-                  coalesce(l.lag_events || ' events', 'an unknown number of events'),
-                  coalesce(', ' || l.lag_seconds || ' s', '') || coalesce(', since ' || l.since, ''),
-                  coalesce(l.owner, 'none'),
-                  coalesce('saved ' || date_trunc('second', l.checkpoint_age) || ' ago', 'never saved')),
-           CASE WHEN l.progress THEN 'If it does not shrink, start more nodes, or see what slows ThingWorx.'
-                ELSE 'See the states of the destination and of the hub among the other findings, then the owner''s log.' END
+    SELECT 'warning', CASE WHEN count(*) = 1 THEN format('partition %s/%s', l.hub, min(l.partition)) ELSE format('hub %s', l.hub) END,
+           CASE WHEN count(*) = 1 THEN 'It lags behind its hub' ELSE format('%s of its partitions lag', count(*)) END
+               || CASE WHEN l.progress THEN '' ELSE ' and make' || CASE WHEN count(*) = 1 THEN 's' ELSE '' END || ' no progress' END,
+           format('%s events, up to %s s, the longest since %s; owned by %s; last saved %s ago.',
+                  coalesce(sum(l.lag_events)::text, 'An unknown number of'), coalesce(round(max(l.lag_seconds))::text, 'an unknown number of'),
+                  date_trunc('second', min(l.since)), coalesce(string_agg(DISTINCT l.owner, ', '), 'nobody'),
+                  coalesce(date_trunc('second', max(l.checkpoint_age))::text, 'never')),
+           CASE WHEN l.progress THEN 'If it does not shrink, start more nodes, or see what slows ThingWorx. '
+                ELSE 'See the states of the destination and of the hub among the other findings, then the owners'' logs. ' END
+               || 'The view partitions_lagging has each partition.'
       FROM partitions_lagging l
+     GROUP BY l.hub, l.progress
     UNION ALL
     SELECT 'warning', format('hub %s', h.name), 'Every live node has declined it',
-           format('%s nodes, the last at %s: %s', count(*), max(d.declined_at), max(d.reason)),
+           format('%s nodes, the last at %s: %s', count(*), date_trunc('second', max(d.declined_at)), max(d.reason)),
            'See whether the hub can be reached, and whether its secret and consumer group are right.'
       FROM hub h
       JOIN decline d ON d.hub = h.name AND d.until > clock_timestamp()
@@ -48,7 +50,7 @@ BEGIN
      GROUP BY h.name
     UNION ALL
     SELECT 'warning', format('hub %s', h.name), 'Its partitions are not known yet',
-           format('No leader has read its metadata since it was set at %s.', h.updated_at),
+           format('No leader has read its metadata since it was set at %s.', date_trunc('second', h.updated_at)),
            'See whether the nodes reach it, and whether its secret is in their folder of secrets.'
       FROM hub h
      WHERE h.enabled AND h.updated_at < clock_timestamp() - interval '1 minute'
@@ -76,7 +78,7 @@ BEGIN
      WHERE v_kept >= v_alarm
     UNION ALL
     SELECT 'warning', 'dead letters', format('%s came within the last hour', count(*)),
-           format('The last at %s, of device %s: %s, %s', max(d.created_at),
+           format('The last at %s, of device %s: %s, %s', date_trunc('second', max(d.created_at)),
                   (array_agg(d.device ORDER BY d.created_at DESC))[1], (array_agg(d.reason ORDER BY d.created_at DESC))[1],
                   left((array_agg(d.detail ORDER BY d.created_at DESC))[1], 200)),
            'SELECT * FROM holdfast.dead_letters ORDER BY created_at DESC tells more.'
@@ -85,7 +87,7 @@ BEGIN
     HAVING count(*) >= greatest(1, v_alarm / 100)
     UNION ALL
     SELECT 'warning', 'dead letters', format('%s replays were asked for and do not come to an end', count(*)),
-           format('The oldest was asked for at %s.', min(d.requested_at)),
+           format('The oldest was asked for at %s.', date_trunc('second', min(d.requested_at))),
            'Their partitions need an owner, and ThingWorx must take values: see the other findings.'
       FROM dead_letter d WHERE d.state = 'requested' AND d.requested_at < clock_timestamp() - interval '5 minutes'
     HAVING count(*) > 0;

@@ -10,7 +10,8 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT 'warning', format('node %s', d.node), d.doubt,
-           format('Since %s.%s', d.since, coalesce(format(' It ends by itself in %s.', date_trunc('milliseconds', d.ends_in)), '')),
+           format('Since %s.%s', date_trunc('second', d.since),
+                  CASE WHEN d.ends_in > interval '0' THEN format(' It ends by itself in %s.', date_trunc('milliseconds', d.ends_in)) ELSE '' END),
            'Look at the node''s process, its log, and its way to the database. What it owns goes to others when its lease ends.'
       FROM node_doubts() d
     UNION ALL
@@ -36,7 +37,7 @@ BEGIN
     HAVING count(DISTINCT s.ttl_ms) > 1
     UNION ALL
     SELECT 'notice', format('node %s', s.node), format('It died %s times within the last hour', count(*)),
-           format('The last time at %s.', max(s.ended_at)),
+           format('The last time at %s.', date_trunc('second', max(s.ended_at))),
            'See why it dies: its log, its memory, its way to the database. The view events tells what happened around it.'
       FROM session s
      WHERE s.end_reason = 'died' AND s.ended_at > clock_timestamp() - interval '1 hour'

@@ -76,7 +76,7 @@ BEGIN
      WHERE v_live > 0 AND EXISTS (SELECT FROM lease l WHERE l.name = 'leader' AND l.session_id IS NULL)
     UNION ALL
     SELECT 'warning', format('hub %s', a.hub), format('%s partitions have no owner', count(*)),
-           format('The longest since %s.%s', min(greatest(p.free_since, p.registered_at)),
+           format('The longest since %s.%s', date_trunc('second', min(greatest(p.free_since, p.registered_at))),
                   CASE WHEN bool_or(a.reserved) THEN ' Some are reserved for nodes that have not come back after the restart of the database.' ELSE '' END),
            'A live node''s sweep places them within a second: if this stays, look at the other findings and at the leader''s log.'
       FROM placeable() a
@@ -86,12 +86,12 @@ BEGIN
      GROUP BY a.hub
     UNION ALL
     SELECT 'warning', format('partition %s/%s', p.hub, p.partition), 'Its move is overdue, and nobody calls it off',
-           format('It should have ended at %s.', p.move_deadline),
+           format('It should have ended at %s.', date_trunc('second', p.move_deadline)),
            'The leader does that within a second: see whether there is one, and its log.'
       FROM partition p WHERE p.move_deadline < clock_timestamp() - interval '5 seconds'
     UNION ALL
     SELECT 'notice', CASE WHEN a.partition = '' THEN format('hub %s', a.hub) ELSE format('partition %s/%s', a.hub, a.partition) END,
-           'It is paused', format('By %s since %s: %s', a.paused_by, a.paused_at, a.reason),
+           'It is paused', format('By %s since %s: %s', a.paused_by, date_trunc('second', a.paused_at), a.reason),
            CASE WHEN a.partition = '' THEN format('SELECT holdfast.resume_hub(%L) lets it be read again; what the hub deletes before is lost.', a.hub)
                 ELSE format('SELECT holdfast.resume_partition(%L, %L) lets it be read again; what the hub deletes before is lost.', a.hub, a.partition) END
       FROM pause a
@@ -111,7 +111,7 @@ BEGIN
       LEFT JOIN placeable() a ON a.partition_id = i.partition_id
      WHERE s.session_id IS NULL OR p.owner_session_id IS DISTINCT FROM s.session_id
     UNION ALL
-    SELECT 'notice', format('node %s', n.name), 'It is drained', format('Since %s it gets no partitions.', n.drained_at),
+    SELECT 'notice', format('node %s', n.name), 'It is drained', format('Since %s it gets no partitions.', date_trunc('second', n.drained_at)),
            format('SELECT holdfast.undrain_node(%L) lets it work again.', n.name)
       FROM node n
       JOIN session s ON s.node = n.name AND s.ended_at IS NULL

@@ -14,14 +14,14 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT 'warning', format('backend %s', a.pid), 'A transaction has been open for long',
-           format('Since %s, by %s (%s).', a.xact_start, a.usename, coalesce(nullif(a.application_name, ''), 'no application name')),
+           format('Since %s, by %s (%s).', date_trunc('second', a.xact_start), a.usename, coalesce(nullif(a.application_name, ''), 'no application name')),
            format('It holds back vacuum, and the checkpoint table grows. SELECT pg_terminate_backend(%s); ends it; idle_in_transaction_session_timeout prevents it.', a.pid)
       FROM pg_stat_activity a
      WHERE a.datname = current_database() AND a.backend_type = 'client backend'
        AND a.xact_start < clock_timestamp() - interval '5 minutes'
     UNION ALL
     SELECT 'warning', format('prepared transaction %s', p.gid), 'A prepared transaction has been open for long',
-           format('Since %s, by %s.', p.prepared, p.owner),
+           format('Since %s, by %s.', date_trunc('second', p.prepared), p.owner),
            format('It holds back vacuum. ROLLBACK PREPARED %L ends it, if nobody needs it.', p.gid)
       FROM pg_prepared_xacts p
      WHERE p.database = current_database() AND p.prepared < clock_timestamp() - interval '5 minutes'
@@ -63,12 +63,12 @@ BEGIN
     HAVING count(*) >= 0.9 * (current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int)
     UNION ALL
     SELECT 'warning', 'incarnation', 'The server has begun a new life, and no node has joined since',
-           format('It started at %s; what the nodes owned is not reserved before the first one joins.', pg_postmaster_start_time()),
+           format('It started at %s; what the nodes owned is not reserved before the first one joins.', date_trunc('second', pg_postmaster_start_time())),
            'Nodes join again by themselves within seconds: if this stays, see whether they run and reach the server.'
      WHERE incarnation_current() IS NULL AND EXISTS (SELECT FROM session)
     UNION ALL
     SELECT 'warning', 'history', 'History is not pruned',
-           format('The leader last did it at %s.', h.done_at),
+           format('The leader last did it at %s.', date_trunc('second', h.done_at)),
            'See the leader''s log for errors of tend(); SELECT holdfast.prune_history() does it by hand.'
       FROM housekeeping h
       JOIN lease l ON l.name = 'leader'

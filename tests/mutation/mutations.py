@@ -553,8 +553,9 @@ STEERING = [
              "THEN excluded.behind_since END",
              ("sql", "28_questions")),
     Mutation("a-hung-move-stays", "a move that takes too long is called off, and reading resumes",
-             "src/node/grants.c", "now_us >= grant->move_deadline_us &&", "now_us < 0 &&",
-             ("system", "test_moves", "hangs")),
+             COORDINATION + "tend.sql",
+             "IF EXISTS (SELECT FROM partition p WHERE p.move_deadline <= clock_timestamp()) THEN",
+             "IF false THEN", ("two", "test_moves", "overdue")),
 ]
 
 MUTATIONS = [*DATABASE, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,

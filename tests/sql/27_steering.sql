@@ -82,6 +82,13 @@ SELECT pg_temp.settle() \gset _
 SELECT is((SELECT count(*) FROM holdfast.partition WHERE hub = 'demo' AND owner_session_id = 2), 6::bigint, 'more than its share, because they are pinned');
 SELECT results_eq('SELECT quota FROM holdfast.quotas() ORDER BY session_id = 2, quota', ARRAY[1, 2, 6]::bigint[], 'the others share the rest');
 SELECT is(holdfast.plan_and_move(), 0, 'and nothing is moved right back');
+SELECT holdfast.move_partition('other', (SELECT min(partition) FROM holdfast.partition WHERE hub = 'other' AND owner_session_id <> 2), 'n2') \gset _
+SELECT holdfast.carry_out_wishes(), pg_temp.release_all() \gset _
+UPDATE holdfast.partition SET move_again_at = clock_timestamp() + interval '1 minute' WHERE hub = 'other' AND owner_session_id = 2;
+SELECT is(holdfast.plan_and_move(), 0, 'not for one that cannot be moved away either');
+UPDATE holdfast.partition SET move_again_at = NULL;
+SELECT pg_temp.settle() \gset _
+SELECT is((SELECT count(*) FROM holdfast.partition WHERE owner_session_id = 2), 6::bigint, 'that one goes when it can');
 SELECT holdfast.drain_node('n2'), pg_temp.settle() \gset _
 SELECT is((SELECT count(*) FROM holdfast.partition WHERE owner_session_id = 2), 0::bigint, 'a drained node is empty, whatever is pinned to it');
 SELECT is((SELECT count(*) FROM holdfast.diagnose() WHERE error = 'It is not where it is pinned' AND detail ~ 'the node is drained'), 6::bigint,

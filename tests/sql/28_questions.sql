@@ -61,6 +61,8 @@ SELECT is_empty('SELECT * FROM holdfast.partitions_lagging', 'caught up: no lag 
 SELECT is((SELECT behind_since FROM holdfast.partition_head WHERE partition_id = (SELECT min(partition_id) FROM holdfast.partition)), NULL, 'and the time is forgotten');
 
 -- ---- what happened?
+SELECT is((SELECT count(*) FROM holdfast.what_happened() WHERE what = 'Partitions without an owner were given to nodes at once. 2 to n1, 2 to n2.'), 1::bigint,
+          'who got what has no owner');
 INSERT INTO holdfast.event_log (at, kind, node, subject, message, detail) VALUES
     (now() - interval '2 hours', 'test', 'n9', NULL, 'Long ago', NULL),
     (now() - interval '50 minutes', 'test', 'n9', 'hub demo', 'It stumbled', 'Over a stone.'),
