@@ -18,7 +18,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'HF005',
             MESSAGE = format('idle_session_timeout is not the lease''s time to live of %s ms', ttl_ms),
             DETAIL = format('It is %s ms now, and %s ms after a RESET. The server enforces the lease by it.', v_timeout, v_reset),
-            HINT = format('Open the lease connection with options=''-c idle_session_timeout=%s''.', ttl_ms);
+            HINT = format('Open the lease connection with options=''-c idle_session_timeout=%s''. A pooler that drops these options needs ALTER ROLE %I SET idle_session_timeout = %s instead.', ttl_ms, session_user, ttl_ms);
     ELSIF current_setting('track_activities') <> 'on' THEN
         RAISE EXCEPTION USING ERRCODE = 'HF005',
             MESSAGE = 'track_activities is off',

@@ -11,7 +11,8 @@
 --             process has ever seen, or null; capacity: share of partitions relative to other nodes;
 --             lease_ttl_ms: time to live, equal to idle_session_timeout of this connection;
 --             watch_pid, work_pid: pg_backend_pid() of the node's other connections.
--- Returns: one row: number and key of the session, identity of the database, incarnation, TTL.
+-- Returns: one row: number and key of the session, system identifier and timeline of the server,
+--          incarnation, TTL.
 -- Errors: HF001 the name is in use (after a wait of up to one TTL), HF003 protocol, HF004 wrong
 --         backends, HF005 a setting weakens the lease, 22023 bad arguments.
 -- Calls: check_lease_backend, await_name, refuse_name, lock_cluster, raise_tokens, open_incarnation,
@@ -122,7 +123,8 @@ BEGIN
                           'See why it dies: its log, its memory, its way to the database. set_setting(''flap_hold_ms'', ''0'') ends such waits.');
     END IF;
     PERFORM pg_notify('holdfast', 'members');
-    RETURN QUERY SELECT v_id, v_key, v_live.system_identifier, v_live.timeline, v_live.incarnation, $7;
+    -- The server's own part: what nodes compare between hosts.
+    RETURN QUERY SELECT v_id, v_key, split_part(v_live.system_identifier, '/', 1), v_live.timeline, v_live.incarnation, $7;
 END
 $$;
 COMMENT ON FUNCTION holdfast.join(text, int, text, uuid, bigint, int, int, int, int) IS

@@ -4,7 +4,7 @@
 --          now (the longest of theirs, the joiner's and the setting's). Leases are not reserved.
 -- Parameters: node: who joins; ttl_ms: its TTL.
 -- Returns: uuid of the open incarnation.
--- Calls: incarnation_current, live_timeline, raise_tokens, end_sessions, add_event.
+-- Calls: incarnation_current, database_identity, live_timeline, raise_tokens, end_sessions, add_event.
 -- Tables: incarnation_live (insert, delete), incarnation_history (insert), cluster (update), session (read).
 --          Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.open_incarnation(node text, ttl_ms int) RETURNS uuid
@@ -29,8 +29,7 @@ BEGIN
 
     DELETE FROM incarnation_live;
     INSERT INTO incarnation_live (incarnation, postmaster_start, system_identifier, timeline, began_at)
-    SELECT gen_random_uuid(), pg_postmaster_start_time(), c.system_identifier::text, live_timeline(), v_now
-      FROM pg_control_system() c
+    SELECT gen_random_uuid(), pg_postmaster_start_time(), database_identity(), live_timeline(), v_now
     RETURNING incarnation INTO v_live;
     INSERT INTO incarnation_history (incarnation, postmaster_start, system_identifier, timeline, began_at,
                                      reserved_until, first_token, opened_by)

@@ -4,7 +4,8 @@
 -- Parameters: session_key: the caller's; leader_token: of its term.
 -- Returns: milliseconds until it should be called again (sooner is harmless; call it also on a notice
 --          `members` or `config`).
--- Errors: HF002 the session has ended; HF004 on a lease connection; HF006 not the leader.
+-- Errors: HF002 the session has ended; HF004 on a lease connection; HF006 not the leader; HF007 the
+--         synchronous standby is away.
 -- Calls: session_of, refuse_on_lease, require_leader, end_hung_leases, notice_clock_step, sweep_dead, lock_cluster,
 --        call_off, plan_and_move, prune_history.
 -- Tables: housekeeping (update), cluster, partition, session (read).
@@ -19,6 +20,8 @@ DECLARE
 BEGIN
     PERFORM refuse_on_lease('tend');
     PERFORM require_leader(v_id, leader_token);
+    -- Checkpoints wait behind this call: only what lock_cluster() guards waits for a standby.
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM end_hung_leases();
     PERFORM notice_clock_step();
     v_busy := sweep_dead(v_id);

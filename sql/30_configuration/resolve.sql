@@ -32,6 +32,8 @@ BEGIN
              ORDER BY 1, 2) AS w;
     found_things := holdfast.things_of(resolve.fleet, found_devices, found_modules);
     IF array_position(found_things, NULL) IS NOT NULL THEN
+        -- What a crash forgets, the rule binds again; checkpoints wait behind this call.
+        PERFORM set_config('synchronous_commit', 'off', true);
         PERFORM holdfast.bind_by_rule(resolve.fleet, found_devices, found_modules, found_things);
         found_things := holdfast.things_of(resolve.fleet, found_devices, found_modules);
     END IF;

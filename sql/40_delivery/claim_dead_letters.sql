@@ -14,6 +14,8 @@ DECLARE
     me constant int := holdfast.session_of(session_key);
 BEGIN
     PERFORM holdfast.check_range('max_rows', max_rows, 1, 10000);
+    -- A crash that forgets a claim has ended the session too that made it.
+    PERFORM set_config('synchronous_commit', 'off', true);
     RETURN QUERY
     WITH wanted AS (
         SELECT d.dead_letter_id, p.token

@@ -1,6 +1,7 @@
 -- keep_dead_letters(session_key, partition_ids, tokens, devices, ...)
 -- Purpose: keeps events and values that ThingWorx refuses, fenced by the token of the grant.
---          Idempotent by (partition, generation, sequence, property).
+--          Idempotent by (partition, generation, sequence, property). Commits asynchronously: a crash
+--          that forgets a dead letter forgets the checkpoint too that passes its event.
 -- Parameters: arrays of one length. properties: '' keeps the whole event, whose body is the payload;
 --             else the payload is the row of that value as JSON text. reasons: unbound, unparsable,
 --             refused, too_large. contexts: JSON objects with what came with the event besides.
@@ -37,6 +38,8 @@ BEGIN
     END IF;
     SELECT s.node INTO my_node FROM holdfast.session s WHERE s.session_id = me;
 
+    -- The checkpoint that passes the event comes behind this in the WAL: neither can be lost alone.
+    PERFORM set_config('synchronous_commit', 'off', true);
     -- The fence: a take-over must wait until we commit, or we see that it has happened.
     PERFORM FROM holdfast.partition p
       WHERE p.partition_id = ANY (partition_ids)

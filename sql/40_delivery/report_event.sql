@@ -15,6 +15,7 @@ BEGIN
             USING ERRCODE = '22023', DETAIL = 'One of them is null or empty.',
                   HINT = 'Give a short word as kind and a sentence as message.';
     END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM holdfast.add_event(left(kind, 64), s.node, left(subject, 512), left(message, 1024),
                                left(detail, 4096), left(hint, 1024))
        FROM holdfast.session s

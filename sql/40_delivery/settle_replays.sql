@@ -25,6 +25,8 @@ BEGIN
                                   cardinality(details)),
                   HINT = 'An outcome is delivered, refused or unbound.';
     END IF;
+    -- As with checkpoints: what a crash forgets is delivered again.
+    PERFORM set_config('synchronous_commit', 'off', true);
     WITH settled AS (
         SELECT d.dead_letter_id, w.outcome, w.detail
           FROM unnest(dead_letter_ids, outcomes, details) AS w (dead_letter_id, outcome, detail)

@@ -1,16 +1,14 @@
 -- diagnose_server()
 -- Purpose: findings about the PostgreSQL server: what holds up the cluster or weakens its promises.
 -- Returns: a row per finding: severity, subject, error, detail, hint.
--- Calls: incarnation_current.
+-- Calls: incarnation_current, standbys_missing.
 -- Tables: session, lease, term, housekeeping, pg_stat_activity, pg_prepared_xacts, pg_replication_slots,
---         pg_stat_replication, pg_settings, pg_db_role_setting (read).   Internal.
+--         pg_settings, pg_db_role_setting (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.diagnose_server()
 RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
-DECLARE
-    v_standbys constant text := (SELECT s.setting FROM pg_settings s WHERE s.name = 'synchronous_standby_names');
 BEGIN
     RETURN QUERY
     SELECT 'warning', format('backend %s', a.pid), 'A transaction has been open for long',
@@ -32,22 +30,29 @@ BEGIN
       FROM pg_replication_slots r
      WHERE r.slot_type = 'logical' AND NOT r.active AND greatest(age(r.xmin), age(r.catalog_xmin)) > 100000
     UNION ALL
-    SELECT 'warning', 'synchronous_standby_names', 'No synchronous standby is connected',
-           format('The server waits for %s: joins, grants and terms wait with it; telemetry goes on.', v_standbys),
-           'Bring the standby back; or, if it may be done without, empty synchronous_standby_names and reload.'
-     WHERE v_standbys <> ''
-       AND NOT EXISTS (SELECT FROM pg_stat_replication r WHERE r.sync_state IN ('sync', 'quorum'))
+    SELECT 'warning', 'synchronous_standby_names', 'A synchronous standby is away',
+           format('The server waits for "%s", and %s are missing: joins, grants and terms wait; telemetry and checkpoints go on.',
+                  current_setting('synchronous_standby_names'), m.missing),
+           'Bring the standby back (see pg_stat_replication); or, if it may be done without, take it out of synchronous_standby_names and reload.'
+      FROM standbys_missing() AS m (missing)
+     WHERE m.missing > 0
+    UNION ALL
+    SELECT 'warning', format('backend %s', a.pid), 'A commit waits for a synchronous standby',
+           format('Since %s, of %s.', a.state_change, coalesce(nullif(a.application_name, ''), a.usename)),
+           'It goes on when the standby is back. To cancel it leaves a commit that a fail-over may forget; a node takes that for failed.'
+      FROM pg_stat_activity a
+     WHERE a.datname = current_database() AND a.wait_event = 'SyncRep' AND a.state_change < clock_timestamp() - interval '2 seconds'
     UNION ALL
     SELECT 'warning', s.name, format('It is %s', s.reset_val),
-           CASE s.name WHEN 'synchronous_commit' THEN 'A crash of the server can forget bindings, configuration and dead letters that were confirmed.'
+           CASE s.name WHEN 'synchronous_commit' THEN 'A crash of the server can forget configuration and bindings that were confirmed.'
                        WHEN 'track_activities' THEN 'No node can join: the server does not show which backend is whose.'
                        ELSE 'A crash of the machine can destroy the database, or forget grants and tokens that were given.' END,
            format('Set %s = on in postgresql.conf and reload.', s.name)
       FROM pg_settings s
      WHERE s.name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'track_activities') AND s.reset_val = 'off'
     UNION ALL
-    SELECT 'warning', 'idle_session_timeout', format('It is set for %s', coalesce('role ' || r.rolname, 'this database')),
-           format('%s. Nodes set it for the lease connection by themselves; set from outside it ends connections that only wait.', o.option),
+    SELECT 'notice', 'idle_session_timeout', format('It is set for %s', coalesce('role ' || r.rolname, 'this database')),
+           format('%s. Nodes set it for their connections by themselves; only a pooler that drops their start-up options needs it; if there is none, reset it.', o.option),
            format('ALTER %s RESET idle_session_timeout;', CASE WHEN r.rolname IS NULL THEN format('DATABASE %I', current_database())
                                                                ELSE format('ROLE %I', r.rolname) END)
       FROM pg_db_role_setting g

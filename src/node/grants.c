@@ -179,13 +179,6 @@ static bool ended_since(const struct grants *g, const struct store_assigned *row
 /* What the assignment says of a grant that we know. */
 static void compare(struct grants *g, struct grant *grant, const struct store_assigned *row)
 {
-    if (row->releasing) {
-        if (grant->move_deadline_us == 0)
-            grant->move_deadline_us = clock_now_us() + row->deadline_ms * MS_US;
-        grant_step(grant, OWNERSHIP_MOVE, NULL);
-        return;
-    }
-    grant->move_deadline_us = 0;
     struct membership *membership = g->node->membership;
     bool fresh = membership_asked_us(membership) > grant->doubted_us;
     /* The source says stolen, the database says ours: it may be a primary that was left behind. */
@@ -193,6 +186,16 @@ static void compare(struct grants *g, struct grant *grant, const struct store_as
         !membership_looked_since(membership, grant->doubted_us))
         return;
     grant->stolen = grant->stolen && !fresh;
+    if (row->releasing) {
+        /* A hand-over that was not answered begins anew: nobody reads the partition until then. */
+        if (grant->state == OWNERSHIP_IN_DOUBT && fresh)
+            grant_step(grant, OWNERSHIP_CONFIRMED, NULL);
+        if (grant->move_deadline_us == 0)
+            grant->move_deadline_us = clock_now_us() + row->deadline_ms * MS_US;
+        grant_step(grant, OWNERSHIP_MOVE, NULL);
+        return;
+    }
+    grant->move_deadline_us = 0;
     if ((grant->state == OWNERSHIP_IN_DOUBT || grant->state == OWNERSHIP_KEEPING) && fresh)
         grant_step(grant, OWNERSHIP_CONFIRMED, NULL);
     else if ((grant->state == OWNERSHIP_DRAINING || grant->state == OWNERSHIP_SAVING) &&

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "node/survey.h"
 #include "pg/connection.h"
+#include "store/coordination.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +13,22 @@
 enum {
     CONNECT_TIMEOUT_MS = 3000,
     STATEMENT_TTLS = 3,
+    SETTING_TEXT = 16,
     LOOK_EVERY_MS = 30000, /* with nothing amiss; the others cost each host a short connection */
     LOOK_AGAIN_MS = 1000
 };
+
+/* The order in which a pooler is asked again who answers. One that hands out the backend that was
+ * free last, or the one that was free for longest, cannot get both directions right. */
+static const enum line again[] = {LINE_WORK,  LINE_WATCH, LINE_LEASE,
+                                  LINE_LEASE, LINE_WATCH, LINE_WORK};
+enum { AGAIN = sizeof again / sizeof again[0] };
 
 /* One connection, with what its handlers need to know. */
 struct line_state {
     struct lines *all;
     struct pg_connection *pg;
-    bool up;
+    int pid; /* 0 until it has answered */
 };
 
 struct lines {
@@ -32,6 +40,7 @@ struct lines {
     int64_t look_at_us, look_sent_us, looked_us; /* what a look tells is as old as its beginning */
     bool seeking;                                /* the survey looks for a host to connect to */
     bool looking;                                /* it looks whether another one is further */
+    int asked_again;                             /* how many of `again` have answered */
 };
 
 static void on_found(void *ctx, const struct pg_host *host, const struct primary_place *place);
@@ -63,21 +72,81 @@ void lines_free(struct lines *lines)
     free(lines);
 }
 
-static void on_up(void *ctx)
+static void on_answer(void *ctx, int64_t pid, const struct error *err);
+
+static void ask(struct lines *all, enum line which)
+{
+    struct line_state *line = &all->line[which];
+    int ttl_ms = all->config.ttl_ms;
+    char statement[SETTING_TEXT], transaction[SETTING_TEXT];
+    (void)snprintf(statement, sizeof statement, "%d", STATEMENT_TTLS * ttl_ms);
+    (void)snprintf(transaction, sizeof transaction, "%d", ttl_ms);
+    /* The start-up options have said it; a pooler may have dropped them. The lease's own time-out
+     * must stand where no SET can reach it, so `join` checks that one. */
+    store_line(line->pg,
+               &(struct store_line){.statement_timeout = statement,
+                                    .transaction_timeout = transaction,
+                                    .session_timeout = which == LINE_LEASE ? NULL : "0"},
+               on_answer, line);
+}
+
+static bool behind_pooler(const struct lines *all)
+{
+    for (int i = 0; i < LINES; i++)
+        if (all->line[i].pid != pg_backend_pid(all->line[i].pg))
+            return true;
+    return false;
+}
+
+static void refuse_pooler(struct lines *all)
+{
+    struct error why;
+    error_set(&why, "a pooler in transaction mode stands before the database");
+    error_detail(&why, "the backends behind the three connections change or are shared");
+    error_hint(&why, "A lease is a session of the database: connect directly, or set pool_mode = "
+                     "session for this database and user.");
+    all->handlers.lost(all->handlers.ctx, &why);
+}
+
+static void on_answer(void *ctx, int64_t pid, const struct error *err)
 {
     struct line_state *line = ctx;
     struct lines *all = line->all;
-    line->up = true;
-    for (int i = 0; i < LINES; i++)
-        if (!all->line[i].up)
+    if (err != NULL) {
+        if (err->code[0] != '\0')
+            all->handlers.lost(all->handlers.ctx, err);
+        return; /* else the connection's own handler says it */
+    }
+    bool known = line->pid != 0;
+    if (known && line->pid != (int)pid) {
+        refuse_pooler(all);
+        return;
+    }
+    line->pid = (int)pid;
+    all->asked_again += known;
+    for (int i = 0; i < LINES; i++) {
+        if (all->line[i].pid == 0)
             return;
-    all->handlers.up(all->handlers.ctx);
+        if (&all->line[i] != line && all->line[i].pid == line->pid) {
+            refuse_pooler(all);
+            return;
+        }
+    }
+    if (all->asked_again < AGAIN && behind_pooler(all))
+        ask(all, again[all->asked_again]);
+    else
+        all->handlers.up(all->handlers.ctx);
+}
+
+static void on_up(void *ctx)
+{
+    struct line_state *line = ctx;
+    ask(line->all, (enum line)(line - line->all->line));
 }
 
 static void on_lost(void *ctx, const struct error *why)
 {
-    struct line_state *line = ctx;
-    line->up = false;
+    const struct line_state *line = ctx;
     line->all->handlers.lost(line->all->handlers.ctx, why);
 }
 
@@ -91,6 +160,7 @@ static void open_at(struct lines *lines, const struct pg_host *host)
 {
     static const char *const names[LINES] = {"lease", "watch", "work"};
     int ttl_ms = lines->config.ttl_ms;
+    lines->asked_again = 0;
     for (int i = 0; i < LINES; i++) {
         struct line_state *line = &lines->line[i];
         char application[96], options[192];
@@ -111,7 +181,7 @@ static void open_at(struct lines *lines, const struct pg_host *host)
                                        .up = on_up,
                                        .lost = on_lost,
                                        .notified = i == LINE_WORK ? on_notified : NULL};
-        line->up = false;
+        line->pid = 0;
         line->pg =
             pg_open(lines->config.base, lines->config.dns, &settings, handlers, lines->config.log);
     }
@@ -206,7 +276,7 @@ void lines_close(struct lines *lines)
     for (int i = 0; i < LINES; i++) {
         struct pg_connection *pg = lines->line[i].pg;
         lines->line[i].pg = NULL;
-        lines->line[i].up = false;
+        lines->line[i].pid = 0;
         pg_close(pg);
     }
 }
@@ -214,4 +284,26 @@ void lines_close(struct lines *lines)
 struct pg_connection *lines_get(const struct lines *lines, enum line which)
 {
     return lines->line[which].pg;
+}
+
+static void on_given_up(void *ctx, const struct error *err)
+{
+    struct lines *all = ctx;
+    struct error changed;
+    if (err != NULL && err->code[0] == '\0')
+        return; /* the connection's own handler says it */
+    error_set(&changed, "another backend answers on the lease connection");
+    error_hint(&changed, "A pooler in transaction mode stands between: connect directly, or set "
+                         "pool_mode = session.");
+    all->handlers.lost(all->handlers.ctx, &changed);
+}
+
+void lines_give_up(struct lines *lines, const char *key)
+{
+    store_leave(lines->line[LINE_WORK].pg, key, on_given_up, lines);
+}
+
+int lines_backend_pid(const struct lines *lines, enum line which)
+{
+    return lines->line[which].pid;
 }

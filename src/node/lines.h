@@ -7,7 +7,8 @@
 
 /* The three connections of a node to the database, opened and closed together: the lease holds
  * the lock and must speak to live, the watch waits for the predecessor, the work does the rest.
- * All three go to one host of the connection string, the one that the survey has found. */
+ * All three go to one host of the connection string, the one that the survey has found.
+ * Behind a pooler they are `up` only when it has shown that it keeps a backend for each of them. */
 
 struct event_base;
 struct evdns_base;
@@ -52,3 +53,9 @@ bool lines_looked_since(struct lines *lines, int64_t since_us);
 void lines_tick(struct lines *lines, int64_t now_us);
 /* NULL while closed. */
 struct pg_connection *lines_get(const struct lines *lines, enum line which);
+/* Another backend answers on the lease's line: behind a pooler the one with the lock lives on
+ * without its node. Ends the session by its key, then says `lost`. */
+void lines_give_up(struct lines *lines, const char *key);
+/* The server process that answers on a line, by its own word: a pooler makes up what libpq is told.
+ * 0 before `up`. */
+int lines_backend_pid(const struct lines *lines, enum line which);

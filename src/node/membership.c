@@ -71,6 +71,9 @@ static void on_assignment(void *ctx, const struct store_assigned *rows, size_t c
     struct membership *m = ctx;
     m->refreshing = false;
     if (err != NULL) {
+        /* The next poll asks again: without that a grant would stay unknown to its owner. */
+        m->assignment_version = -1;
+        m->refresh_again = false;
         call_failed(m, "could not read the assignment", err);
         return;
     }
@@ -248,11 +251,8 @@ static void on_ping(void *ctx, int64_t pid, const struct error *err)
             lease_ping_answered(&m->lease);
         return;
     }
-    if (pid != pg_backend_pid(lines_get(m->lines, LINE_LEASE))) {
-        struct error changed;
-        error_set(&changed, "another backend answers on the lease connection");
-        error_hint(&changed, "A pooler in transaction mode stands between: connect directly.");
-        step(m, SESSION_LOST, &changed);
+    if (pid != lines_backend_pid(m->lines, LINE_LEASE)) {
+        lines_give_up(m->lines, m->key);
         return;
     }
     m->ping_us = now - m->lease.sent_us;
@@ -375,8 +375,8 @@ static void join(struct membership *m)
                               .highest_token = m->highest_token,
                               .capacity = m->config.capacity,
                               .ttl_ms = m->config.ttl_ms,
-                              .watch_pid = pg_backend_pid(lines_get(m->lines, LINE_WATCH)),
-                              .work_pid = pg_backend_pid(lines_get(m->lines, LINE_WORK))};
+                              .watch_pid = lines_backend_pid(m->lines, LINE_WATCH),
+                              .work_pid = lines_backend_pid(m->lines, LINE_WORK)};
     m->join_sent_us = clock_now_us();
     store_join(lines_get(m->lines, LINE_LEASE), &join, on_joined, m);
 }

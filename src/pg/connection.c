@@ -93,6 +93,31 @@ static void die(struct pg_connection *pg, const struct error *why)
     pg->in_callback = outer;
 }
 
+/* libpq gives no SQLSTATE for a connection that was refused, so its words must do. */
+static const char *hint_for(const char *text)
+{
+    static const struct {
+        const char *words, *hint;
+    } known[] = {
+        {"unsupported startup parameter",
+         "A pooler refuses the time-outs of a lease: add options to its ignore_startup_parameters, "
+         "and give the role idle_session_timeout with ALTER ROLE; or connect directly."},
+        {"too many c",
+         "The server's connections are used up: a node needs three. See pg_stat_activity and "
+         "max_connections; the node tries again by itself."},
+        {"connection slots are reserved",
+         "The server's connections are used up: a node needs three. See pg_stat_activity and "
+         "max_connections; the node tries again by itself."},
+        {"starting up", "The server is starting or recovering; the node tries again by itself."},
+        {"in recovery mode",
+         "The server is recovering from a crash; the node tries again by itself."},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strstr(text, known[i].words) != NULL)
+            return known[i].hint;
+    return "The node tries again by itself; check that the database is reachable.";
+}
+
 static void die_of_libpq(struct pg_connection *pg, const char *what)
 {
     struct error err;
@@ -103,7 +128,7 @@ static void die_of_libpq(struct pg_connection *pg, const char *what)
             *c = ' ';
     error_set(&err, "%s", what);
     error_detail(&err, "%s", text);
-    error_hint(&err, "The node tries again by itself; check that the database is reachable.");
+    error_hint(&err, "%s", hint_for(text));
     die(pg, &err);
 }
 

@@ -140,6 +140,21 @@ void store_join(struct pg_connection *pg, const struct store_join *join, store_j
                9, values, answer_joined, call);
 }
 
+void store_line(struct pg_connection *pg, const struct store_line *line, store_number_fn done,
+                void *ctx)
+{
+    const char *values[] = {line->statement_timeout, line->transaction_timeout,
+                            line->session_timeout};
+    struct call *call = call_new(ctx);
+    call->fn.number = done;
+    pg_request(pg,
+               "SELECT pg_backend_pid(), set_config('statement_timeout', $1, false),"
+               " set_config('idle_in_transaction_session_timeout', $2, false),"
+               " set_config('idle_session_timeout',"
+               " coalesce($3, current_setting('idle_session_timeout')), false)",
+               3, values, answer_number, call);
+}
+
 void store_ping(struct pg_connection *pg, store_number_fn done, void *ctx)
 {
     struct call *call = call_new(ctx);

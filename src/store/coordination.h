@@ -67,6 +67,13 @@ typedef void (*store_schema_fn)(void *ctx, int version, const char *digest,
                                 const struct error *err);
 void store_schema_version(struct pg_connection *pg, store_schema_fn done, void *ctx);
 
+/* Time-outs of one connection, in milliseconds; session_timeout NULL leaves it as it is. */
+struct store_line {
+    const char *statement_timeout, *transaction_timeout, *session_timeout;
+};
+/* Sets them for as long as the connection lives, and gives the pid of the backend that answers. */
+void store_line(struct pg_connection *pg, const struct store_line *line, store_number_fn done,
+                void *ctx);
 void store_join(struct pg_connection *pg, const struct store_join *join, store_joined_fn done,
                 void *ctx);
 /* Touches no relation: any answer of this backend proves that it still holds its lock. */

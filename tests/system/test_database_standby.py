@@ -1,5 +1,7 @@
 """A synchronous standby that is wanted and away."""
 
+import threading
+
 from harness.waiting import wait_until
 from database_kit import NODE_ARGUMENTS, RATE, flow_on, logged, steady
 from proof import died_with, end, settle
@@ -15,6 +17,31 @@ def want(postgres, names):
     connection.close()
     wait_until(lambda: postgres.query("SELECT current_setting('synchronous_standby_names') AS s",
                                       database="postgres")[0].s == names, 30, "it is reloaded")
+    if names:
+        # Backends hear of it at once, but only the checkpointer makes commits wait.
+        wait_until(lambda: a_commit_waits(postgres), 30, "commits wait")
+
+
+def a_commit_waits(postgres):
+    """Commits something, and cancels that when it waits for a standby."""
+    connection = postgres.connect("postgres", "postgres")
+    pid = connection.info.backend_pid
+
+    def commit():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_logical_emit_message(true, 'test', '')")
+    thread = threading.Thread(target=commit)
+    thread.start()
+
+    def waiting():
+        return postgres.query("SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+                              " AND wait_event = 'SyncRep'", (pid,), database="postgres")
+    wait_until(lambda: waiting() or not thread.is_alive(), 30, "it waits or is done")
+    found = bool(waiting())
+    postgres.query("SELECT pg_cancel_backend(%s)", (pid,), database="postgres")
+    thread.join()
+    connection.close()
+    return found
 
 
 def test_grants_wait_and_telemetry_goes_on(make_cluster, make_postgres):

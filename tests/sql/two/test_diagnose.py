@@ -80,7 +80,7 @@ def test_no_synchronous_standby(cluster, setting):
     assert findings(cluster, "^synchronous_standby_names") == []
     setting("synchronous_standby_names", "nobody")
     (found,) = findings(cluster, "^synchronous_standby_names")
-    assert found[2] == "No synchronous standby is connected" and "nobody" in found[3]
+    assert found[2] == "A synchronous standby is away" and "nobody" in found[3]
 
 
 def test_few_connections_are_left(cluster):
