@@ -11,7 +11,7 @@
 --             the certificate authorities to trust, null for those of the system; proxy: host:port
 --             of an HTTP proxy that connects on to the hub, null for none.
 -- Returns: nothing; raises 22023.
--- Calls: check_name, check_secret_name, bump, add_event.   Tables: hub (insert, update).
+-- Calls: check_proxy, check_name, check_secret_name, bump, add_event.   Tables: hub (insert, update).
 CREATE OR REPLACE FUNCTION holdfast.set_hub(
     name text, fleet text, connection_secret text, consumer_group text,
     start_at text DEFAULT 'earliest', enabled boolean DEFAULT true,
@@ -37,15 +37,7 @@ BEGIN
     IF set_hub.ca_secret IS NOT NULL THEN
         PERFORM holdfast.check_secret_name('ca_secret', set_hub.ca_secret);
     END IF;
-    set_hub.proxy := regexp_replace(set_hub.proxy, '^http://(.*?)/?$', '\1');
-    -- The text is not repeated: it could hold a password.
-    IF set_hub.proxy !~ '^([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$'
-       OR substring(set_hub.proxy FROM '[0-9]+$')::int NOT BETWEEN 1 AND 65535 THEN
-        RAISE EXCEPTION 'the proxy is not of the form host:port'
-            USING ERRCODE = '22023',
-                  DETAIL = 'A proxy is a host name or an address ([...] for IPv6) and a port; user and password are not supported.',
-                  HINT = 'Name an HTTP proxy that allows CONNECT to port 5671, such as proxy.example.com:3128, or null.';
-    END IF;
+    set_hub.proxy := holdfast.check_proxy(set_hub.proxy);
     BEGIN
         -- Words such as yesterday would mean another time at each reading.
         IF set_hub.start_at ~ '^[0-9]' THEN

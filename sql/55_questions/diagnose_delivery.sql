@@ -57,11 +57,11 @@ BEGIN
        AND NOT EXISTS (SELECT FROM hub_log l WHERE l.hub = h.name)
        AND EXISTS (SELECT FROM session x WHERE x.ended_at IS NULL)
     UNION ALL
-    SELECT 'warning', format('destination %s', d.name), format('It is %s for %s of the live nodes', s.state, count(*)),
+    SELECT CASE s.state WHEN 'failed' THEN 'error' ELSE 'warning' END, format('destination %s', d.name), format('It is %s for %s of the live nodes', s.state, count(*)),
            coalesce(max(e.message || coalesce(': ' || e.detail, '')), 'The nodes have not said why.'),
            coalesce(max(e.hint), 'Nothing is lost meanwhile. See whether ThingWorx runs, and whether the base URLs of the destination are right.')
       FROM destination d
-      JOIN node_report r ON r.stats -> 'destinations' ->> d.name IN ('paused', 'unreachable')
+      JOIN node_report r ON r.stats -> 'destinations' ->> d.name IN ('paused', 'unreachable', 'failed')
       JOIN session x ON x.session_id = r.session_id AND x.ended_at IS NULL
      CROSS JOIN LATERAL (SELECT r.stats -> 'destinations' ->> d.name AS state) s
       LEFT JOIN LATERAL (SELECT l.message, l.detail, l.hint FROM event_log l

@@ -32,6 +32,6 @@ SELECT n.name AS node,
 COMMENT ON VIEW holdfast.nodes IS 'Every node that has ever joined, its present or last session, and what it says about itself';
 COMMENT ON COLUMN holdfast.nodes.state IS 'live, drained; or how its last session ended: left, died, replaced, restart';
 COMMENT ON COLUMN holdfast.nodes.quota IS 'Partitions that it should own';
-COMMENT ON COLUMN holdfast.nodes.destinations IS 'State of each destination as this node sees it: ok, paused or unreachable';
+COMMENT ON COLUMN holdfast.nodes.destinations IS 'State of each destination as this node sees it: ok, unreachable, paused or failed';
 COMMENT ON COLUMN holdfast.nodes.hubs IS 'State of each hub as this node sees it: up, or why not';
 COMMENT ON COLUMN holdfast.nodes.stats IS 'All that the node reports';

@@ -3,7 +3,7 @@
 #include <strings.h>
 
 #define MINUTE_MS INT64_C(60000)
-#define DAY_MS (24 * 60 * MINUTE_MS)
+#define DAY_MS (MINUTE_MS * 60 * 24)
 #define AHEAD_MAX_MS (5 * MINUTE_MS)
 #define BEHIND_MAX_MS (366 * DAY_MS)
 

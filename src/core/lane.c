@@ -495,7 +495,7 @@ void lane_accept_first(struct lane *lane, uint32_t n)
     lane->wire_rows = wire;
     pass_rows(lane, n, &complete);
     struct parcel *first = lane->parcels;
-    for (uint32_t left = wire; left > 0; first = first->next) {
+    for (uint32_t left = wire; left > 0 && first != NULL; first = first->next) {
         uint32_t rows = first->end_row - first->next_row;
         first->wire_rows = rows < left ? rows : left;
         left -= first->wire_rows;

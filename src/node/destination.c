@@ -6,11 +6,12 @@
 #include "core/bulk_body.h"
 #include "core/bulk_mode.h"
 #include "core/concurrency.h"
-#include "core/hash.h"
 #include "core/lane.h"
+#include "core/outage.h"
 #include "core/rate.h"
 #include "core/retry.h"
 #include "node/delivery.h"
+#include "node/destination_secrets.h"
 #include "node/flow.h"
 #include "node/membership.h"
 #include "node/parts.h"
@@ -21,6 +22,7 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     RETRY_BASE_MS = 100,
@@ -30,8 +32,8 @@ enum {
 
 struct destination {
     struct node_parts *node;
-    char *name, *app_key_secret;
-    uint64_t app_key_hash; /* of the key in use, to see when it is replaced */
+    char *name;
+    struct destination_secrets secrets;
     struct thingworx *client;
     struct lanes *lanes;
     struct lane_limits limits;
@@ -43,7 +45,10 @@ struct destination {
     unsigned in_flight; /* requests */
     struct event *pump;
     int64_t linger_us; /* how long the first row of a Thing waits for others */
-    const char *state;
+    const char *state; /* the client's */
+    struct error why;  /* of a state that is not ok */
+    struct outage outage;
+    int64_t failed_after_us, restarts;
 };
 
 static const struct slice update_service = {"UpdatePropertyValues", 20};
@@ -141,7 +146,9 @@ static void on_pump(evutil_socket_t fd, short what, void *ctx)
         return; /* destination_tick comes again */
     ask_for_bulk(d, now);
     struct lane *lane;
-    while (d->in_flight < d->concurrency.limit && rate_next_us(&d->rate, now) == 0 &&
+    /* one that has failed is only tried */
+    unsigned limit = d->outage.failed ? 1 : d->concurrency.limit;
+    while (d->in_flight < limit && rate_next_us(&d->rate, now) == 0 &&
            thingworx_ready_to_send(d->client, now) && (lane = lanes_next(d->lanes, now)) != NULL)
         if (!send_rows(d, lane, now))
             break;
@@ -193,6 +200,36 @@ static enum lane_verdict verdict_of(const struct thingworx_answer *answer)
     }
 }
 
+static void tell(struct destination *d, const struct error *what)
+{
+    struct pg_connection *work = membership_work(d->node->membership);
+    if (work != NULL)
+        store_report_event(work, membership_key(d->node->membership), "destination", d->name, what);
+}
+
+/* Values were written. */
+static void took(struct destination *d, uint32_t rows)
+{
+    d->node->counts.values_delivered += rows;
+    if (rows == 0 || !outage_end(&d->outage))
+        return;
+    struct error ok;
+    error_set(&ok, "destination %s takes values again", d->name);
+    log_info(d->node->log, "the destination that had failed takes values again",
+             F_TEXT("destination", d->name));
+    tell(d, &ok);
+}
+
+/* A reason for the administrator, unless the client has a better one. */
+static void not_taken(struct destination *d, const char *detail)
+{
+    d->node->counts.requests_retried++;
+    if (strcmp(d->state, "ok") != 0)
+        return;
+    error_set(&d->why, "ThingWorx did not take the values");
+    error_detail(&d->why, "%s", detail);
+}
+
 static void answered_alone(struct retrying *r, struct delivery *delivery)
 {
     struct destination *d = r->destination;
@@ -200,9 +237,9 @@ static void answered_alone(struct retrying *r, struct delivery *delivery)
     (void)snprintf(detail, sizeof detail, "HTTP %d: %s", r->answer->status, r->answer->text);
     struct delivery_verdict verdict = {verdict_of(r->answer), detail};
     if (verdict.verdict == LANE_ACCEPTED)
-        d->node->counts.values_delivered += delivery->rows;
+        took(d, delivery->rows);
     else
-        d->node->counts.requests_retried++;
+        not_taken(d, detail);
     delivery_answer(delivery, d->lanes, &verdict,
                     verdict.verdict == LANE_SPLIT ? retry_now : retry_at, r, r->now_us);
 }
@@ -233,7 +270,7 @@ static void bulk_failed(struct retrying *r, struct delivery *delivery)
     struct destination *d = r->destination;
     struct delivery_verdict verdict = {LANE_RETRY, NULL};
     delivery_retry retry = retry_at;
-    d->node->counts.requests_retried++;
+    not_taken(d, r->answer->text);
     if (r->answer->class == ANSWER_SUSPECT || r->answer->class == ANSWER_ACCEPTED) {
         retry = retry_now;
     } else if (r->answer->class == ANSWER_TOO_LARGE) {
@@ -256,9 +293,8 @@ static void answered_bulk(struct retrying *r, struct delivery *delivery)
         bulk_answer_read(&d->bulk_answer, answer->body, delivery->rows)) {
         note_bulk(d, BULK_ANSWERED, NULL, r->now_us);
         lanes_learn_size(d->lanes, delivery->body.n, true);
-        d->node->counts.values_delivered +=
-            delivery_answer_rows(delivery, d->lanes, &d->bulk_answer, answer->ready, retry_at,
-                                 on_accepted, r, r->now_us);
+        took(d, delivery_answer_rows(delivery, d->lanes, &d->bulk_answer, answer->ready, retry_at,
+                                     on_accepted, r, r->now_us));
         return;
     }
     if (answer->class == ANSWER_ACCEPTED)
@@ -293,15 +329,29 @@ static void on_capacity(void *ctx)
 static void on_state(void *ctx, const char *state, const struct error *why)
 {
     struct destination *d = ctx;
-    struct node_parts *node = d->node;
     d->state = state;
     concurrency_restart(&d->concurrency);
-    struct pg_connection *work = membership_work(node->membership);
     struct error ok;
     error_set(&ok, "destination %s takes values again", d->name);
-    if (work != NULL)
-        store_report_event(work, membership_key(node->membership), "destination", d->name,
-                           why != NULL ? why : &ok);
+    if (why != NULL)
+        d->why = *why;
+    tell(d, why != NULL ? why : &ok);
+}
+
+/* Nothing has been taken for too long. */
+static void fail(struct destination *d, int64_t now_us)
+{
+    struct error err;
+    error_set(&err, "destination %s has taken nothing for %lld s and counts as failed", d->name,
+              (long long)((now_us - d->outage.since_us) / SECOND_US));
+    error_detail(&err, "%s%s%s; nothing is lost: reading has stopped, and what waits is kept",
+                 d->why.message, d->why.detail[0] != '\0' ? ": " : "", d->why.detail);
+    error_hint(&err,
+               "mend it; it is tried on and resumes by itself, or at once with SELECT "
+               "holdfast.restart_destination('%s')",
+               d->name);
+    log_error(d->node->log, "destination failed", &err, F_TEXT("destination", d->name));
+    tell(d, &err);
 }
 
 static void on_completed(void *ctx, struct parcel *parcel)
@@ -339,30 +389,19 @@ static void client_config(const struct destination *d, const struct destination_
                                     .log = d->node->log};
 }
 
-/* A key that cannot be read is a configuration fault like a wrong one: requests go out without
- * and the destination pauses, nothing is lost. */
-static char *read_key(struct destination *d)
-{
-    struct error err;
-    char *key = secret_read(d->node->secrets_folder, d->app_key_secret, &err);
-    if (key == NULL)
-        log_error(d->node->log, "no application key for the destination", &err,
-                  F_TEXT("destination", d->name));
-    d->app_key_hash = key != NULL ? hash_bytes(slice_from(key)) : 0;
-    return key;
-}
-
 static bool open_client(struct destination *d, const struct destination_config *config)
 {
     struct thingworx_config settings;
     struct thingworx_handlers handlers = {d, on_answered, on_capacity, on_state};
     struct error err;
-    char *key = read_key(d);
-    client_config(d, config, key != NULL ? key : "", &settings);
+    char *key = destination_secrets_key(&d->secrets, d->node, d->name);
+    client_config(d, config, key, &settings);
     d->client = thingworx_open(d->node->base, d->node->dns, &settings, handlers, &err);
     secret_free(key);
-    if (d->client != NULL)
+    if (d->client != NULL) {
+        destination_secrets_secure(&d->secrets, d->node, d->name, d->client);
         return true;
+    }
     log_error(d->node->log, "the destination cannot be used", &err, F_TEXT("destination", d->name));
     return false;
 }
@@ -378,7 +417,7 @@ void destination_free(struct destination *d)
         event_free(d->pump);
     bulk_answer_free(&d->bulk_answer);
     free(d->name);
-    free(d->app_key_secret);
+    destination_secrets_free(&d->secrets);
     free(d);
 }
 
@@ -387,6 +426,8 @@ static void set_limits(struct destination *d, const struct destination_config *c
 {
     d->limits = (struct lane_limits){config->max_rows, config->max_bytes};
     d->linger_us = config->linger_ms * MS_US;
+    d->failed_after_us = config->failed_after_s * SECOND_US;
+    destination_secrets_name(&d->secrets, config);
     bulk_mode_want(&d->bulk, config->bulk);
     rate_set(&d->rate, config->max_rows_per_second);
 }
@@ -395,10 +436,8 @@ struct destination *destination_open(struct node_parts *node,
                                      const struct destination_config *config)
 {
     struct destination *d = xcalloc(1, sizeof *d);
-    *d = (struct destination){.node = node,
-                              .name = xstrdup(config->name),
-                              .app_key_secret = xstrdup(config->app_key_secret),
-                              .state = "ok"};
+    *d = (struct destination){
+        .node = node, .name = xstrdup(config->name), .restarts = config->restarts, .state = "ok"};
     set_limits(d, config);
     concurrency_init(&d->concurrency, config->max_in_flight, config->adaptive);
     if (!open_client(d, config)) {
@@ -410,34 +449,38 @@ struct destination *destination_open(struct node_parts *node,
     return d;
 }
 
+/* An administrator has mended it: nothing waits for a back-off. */
+static void restart(struct destination *d)
+{
+    log_info(d->node->log, "destination restarted", F_TEXT("destination", d->name));
+    (void)outage_end(&d->outage);
+    thingworx_restart(d->client);
+    (void)lanes_next(d->lanes, INT64_MAX);
+}
+
 void destination_change(struct destination *d, const struct destination_config *config)
 {
     struct thingworx_config settings;
     struct error err;
-    free(d->app_key_secret);
-    d->app_key_secret = xstrdup(config->app_key_secret);
     set_limits(d, config);
     lanes_set_limits(d->lanes, &d->limits);
     concurrency_set(&d->concurrency, config->max_in_flight, config->adaptive);
-    char *key = read_key(d);
+    char *key = destination_secrets_key(&d->secrets, d->node, d->name);
     client_config(d, config, key, &settings);
     if (!thingworx_reconfigure(d->client, &settings, &err))
         log_error(d->node->log, "the destination keeps its old configuration", &err,
                   F_TEXT("destination", d->name));
     secret_free(key);
+    destination_secrets_secure(&d->secrets, d->node, d->name, d->client);
+    if (d->restarts != config->restarts)
+        restart(d);
+    d->restarts = config->restarts;
     wake(d);
 }
 
 void destination_reload_secret(struct destination *d)
 {
-    char *key = secret_read(d->node->secrets_folder, d->app_key_secret, NULL);
-    uint64_t hash = key != NULL ? hash_bytes(slice_from(key)) : 0;
-    if (hash != 0 && hash != d->app_key_hash) {
-        log_info(d->node->log, "the application key was replaced", F_TEXT("destination", d->name));
-        d->app_key_hash = hash;
-        thingworx_set_app_key(d->client, key);
-    }
-    secret_free(key);
+    destination_secrets_reload(&d->secrets, d->node, d->name, d->client);
 }
 
 void destination_reset(struct destination *d)
@@ -452,6 +495,8 @@ void destination_reset(struct destination *d)
 
 void destination_tick(struct destination *d, int64_t now_us)
 {
+    if (outage_look(&d->outage, lanes_counts(d->lanes).rows > 0, d->failed_after_us, now_us))
+        fail(d, now_us);
     if (lanes_counts(d->lanes).parcels > 0)
         wake_for_rows(d); /* a backstop: nothing may wait for ever */
     else if (bulk_mode_ask(&d->bulk, now_us))
@@ -504,7 +549,12 @@ const char *destination_name(const struct destination *d)
 
 const char *destination_state(const struct destination *d)
 {
-    return d->state;
+    return d->outage.failed ? "failed" : d->state;
+}
+
+const char *destination_reason(const struct destination *d)
+{
+    return strcmp(destination_state(d), "ok") == 0 ? "" : d->why.message;
 }
 
 const char *destination_delivery(const struct destination *d)

@@ -21,7 +21,7 @@ const char *destination_name(const struct destination *d);
 
 /* Another configuration; reads the app key anew. What is on the wire goes on. */
 void destination_change(struct destination *d, const struct destination_config *config);
-/* Reads the app key again, so that a replaced secret takes effect. */
+/* Reads the secrets again, so that a replaced one takes effect. */
 void destination_reload_secret(struct destination *d);
 /* Cancels every request on the wire and forgets every row: after waking up from a gap. */
 void destination_reset(struct destination *d);
@@ -40,7 +40,8 @@ int64_t destination_touched(const struct destination *d, const void *owner);
 
 /* Things with a request on the wire. */
 size_t destination_on_the_wire(const struct destination *d);
-/* "ok", "paused" or "unreachable". */
+/* "ok", "unreachable", "paused" or "failed", and why it is not "ok" ("" if it is). */
 const char *destination_state(const struct destination *d);
+const char *destination_reason(const struct destination *d);
 /* How rows go out: "per_thing" or "bulk". */
 const char *destination_delivery(const struct destination *d);

@@ -173,7 +173,9 @@ static void describe(const struct destinations *all, struct buffer *json,
     {
         (void)buffer_printf(json, "%s\"", entry == all->list ? "" : ",");
         (void)buffer_append_json(json, slice_from(destination_name(entry->destination)));
-        (void)buffer_printf(json, "\":\"%s\"", text(entry->destination));
+        (void)buffer_append_text(json, "\":\"");
+        (void)buffer_append_json(json, slice_from(text(entry->destination)));
+        (void)buffer_append_text(json, "\"");
     }
     (void)buffer_append_text(json, "}");
 }
@@ -181,6 +183,11 @@ static void describe(const struct destinations *all, struct buffer *json,
 void destinations_describe(const struct destinations *all, struct buffer *json)
 {
     describe(all, json, destination_state);
+}
+
+void destinations_describe_reasons(const struct destinations *all, struct buffer *json)
+{
+    describe(all, json, destination_reason);
 }
 
 void destinations_describe_delivery(const struct destinations *all, struct buffer *json)

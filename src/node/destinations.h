@@ -35,6 +35,8 @@ void destinations_tick(struct destinations *d, int64_t now_us);
 
 /* JSON text for the node's report: {"name":"ok",...}. */
 void destinations_describe(const struct destinations *d, struct buffer *json);
+/* The same of why they are not "ok". */
+void destinations_describe_reasons(const struct destinations *d, struct buffer *json);
 /* The same of how rows go out: {"name":"bulk",...}. */
 void destinations_describe_delivery(const struct destinations *d, struct buffer *json);
 size_t destinations_on_the_wire(const struct destinations *d);

@@ -233,7 +233,7 @@ static void on_none(void *ctx, const struct error *why)
 void lines_open(struct lines *lines)
 {
     lines->seeking = true;
-    survey_look(lines->survey);
+    survey_look(lines->survey, false);
 }
 
 bool lines_joined(struct lines *lines, const struct primary_place *place, struct error *why)
@@ -266,7 +266,7 @@ void lines_tick(struct lines *lines, int64_t now_us)
         return;
     lines->looking = true;
     lines->look_sent_us = now_us;
-    survey_look(lines->survey);
+    survey_look(lines->survey, true);
 }
 
 void lines_close(struct lines *lines)

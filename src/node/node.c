@@ -180,6 +180,8 @@ static void write_stats(const struct node *node, struct buffer *json)
         (long long)node->events_per_second, (long long)(node->stall_reported_us / MS_US),
         resident_kib(), binder_cached(parts->binder));
     destinations_describe(parts->destinations, json);
+    (void)buffer_append_text(json, ",\"reasons\":");
+    destinations_describe_reasons(parts->destinations, json);
     (void)buffer_append_text(json, ",\"delivery\":");
     destinations_describe_delivery(parts->destinations, json);
     (void)buffer_append_text(json, ",\"hubs\":");

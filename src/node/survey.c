@@ -30,7 +30,7 @@ struct survey {
     struct primary_place known;
     struct event *timer;
     int64_t usable_us, deadline_us;
-    bool looking;
+    bool looking, patient;
 };
 
 static void close_probes(struct survey *s)
@@ -44,7 +44,7 @@ static void close_probes(struct survey *s)
     }
 }
 
-static void explain_none(struct survey *s, const struct primary_answer *answers, struct error *why)
+static void explain_none(const struct survey *s, struct error *why)
 {
     struct buffer text;
     buffer_init(&text, DETAIL_SIZE);
@@ -54,12 +54,13 @@ static void explain_none(struct survey *s, const struct primary_answer *answers,
         char name[NAME_SIZE];
         pg_host_name(&s->hosts.host[i], name, sizeof name);
         const char *said = s->probes[i].why;
-        if (answers[i].state == PRIMARY_WRITABLE) {
+        enum primary_state state = s->probes[i].answer.state;
+        if (state == PRIMARY_WRITABLE) {
             said = "on a timeline that was left behind";
             left_behind = true;
-        } else if (answers[i].state == PRIMARY_READ_ONLY) {
+        } else if (state == PRIMARY_READ_ONLY) {
             said = "read only";
-        } else if (answers[i].state == PRIMARY_ASKED) {
+        } else if (state == PRIMARY_ASKED) {
             said = "no answer";
         }
         (void)buffer_printf(&text, "%s%s: %s", i > 0 ? "; " : "", name, said);
@@ -74,7 +75,7 @@ static void explain_none(struct survey *s, const struct primary_answer *answers,
 
 static void finish(struct survey *s)
 {
-    struct primary_answer answers[PG_HOSTS_MAX];
+    struct primary_answer answers[PG_HOSTS_MAX] = {0};
     for (size_t i = 0; i < s->hosts.count; i++)
         answers[i] = s->probes[i].answer;
     int best = primary_choose(&s->known, answers, s->hosts.count);
@@ -85,7 +86,7 @@ static void finish(struct survey *s)
         return;
     }
     struct error why;
-    explain_none(s, answers, &why);
+    explain_none(s, &why);
     s->handlers.none(s->handlers.ctx, &why);
 }
 
@@ -98,11 +99,11 @@ static void arm(struct survey *s, int64_t at_us, int64_t now_us)
 
 static void look_whether_done(struct survey *s)
 {
-    struct primary_answer answers[PG_HOSTS_MAX];
+    struct primary_answer answers[PG_HOSTS_MAX] = {0};
     int64_t now = clock_now_us();
     for (size_t i = 0; i < s->hosts.count; i++)
         answers[i] = s->probes[i].answer;
-    if (s->usable_us == 0 && primary_choose(&s->known, answers, s->hosts.count) >= 0)
+    if (!s->patient && s->usable_us == 0 && primary_choose(&s->known, answers, s->hosts.count) >= 0)
         s->usable_us = now;
     if (now >= s->deadline_us || primary_settled(answers, s->hosts.count, s->usable_us, now))
         finish(s);
@@ -198,7 +199,7 @@ void survey_free(struct survey *s)
     free(s);
 }
 
-void survey_look(struct survey *s)
+void survey_look(struct survey *s, bool patient)
 {
     if (s->looking)
         return;
@@ -207,6 +208,7 @@ void survey_look(struct survey *s)
         return;
     }
     s->looking = true;
+    s->patient = patient;
     s->usable_us = 0;
     int64_t now = clock_now_us();
     s->deadline_us = now + LOOK_MS * MS_US;

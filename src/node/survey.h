@@ -31,8 +31,10 @@ struct survey_handlers {
 struct survey *survey_create(const struct survey_config *config, struct survey_handlers handlers);
 void survey_free(struct survey *survey);
 
-/* Looks; one of the handlers follows, from the loop or at once. Does nothing while it looks. */
-void survey_look(struct survey *survey);
+/* Looks; one of the handlers follows, from the loop or at once. Does nothing while it looks. A
+ * patient look waits for every host that may still answer; else the first that can be used gives
+ * the others a little time only. */
+void survey_look(struct survey *survey, bool patient);
 void survey_cancel(struct survey *survey);
 bool survey_has_choice(const struct survey *survey); /* more than one host */
 

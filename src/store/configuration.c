@@ -116,7 +116,7 @@ static bool read_destination(struct json_object *from, struct destination_config
                              struct error *err)
 {
     int64_t in_flight = 16, timeout_ms = 10000, rows = 1000, bytes = 1 << 20, linger_ms = 0;
-    int64_t rate = 0;
+    int64_t rate = 0, failed_after_s = 900;
     char delivery = '\0';
     to->adaptive = true;
     if (!need_text(from, "name", &to->name, err) ||
@@ -128,7 +128,12 @@ static bool read_destination(struct json_object *from, struct destination_config
         !limit_of(from, "linger_ms", 0, &linger_ms, err) ||
         !limit_of(from, "max_rows_per_second", 0, &rate, err) ||
         !flag_of(from, "adaptive", &to->adaptive, err) ||
-        !letter_of(from, "delivery", &delivery, err))
+        !letter_of(from, "delivery", &delivery, err) ||
+        !limit_of(from, "failed_after_s", 1, &failed_after_s, err) ||
+        !number_of(from, "restarts", &to->restarts, err) ||
+        !text_of(from, "ca_secret", &to->ca_secret, err) ||
+        !text_of(from, "certificate_secret", &to->certificate_secret, err) ||
+        !text_of(from, "proxy", &to->proxy, err))
         return false;
     to->max_in_flight = (unsigned)in_flight;
     to->request_timeout_ms = (int)timeout_ms;
@@ -137,6 +142,7 @@ static bool read_destination(struct json_object *from, struct destination_config
     to->linger_ms = (int)linger_ms;
     to->bulk = delivery != 'p'; /* per_thing */
     to->max_rows_per_second = (unsigned)rate;
+    to->failed_after_s = (int)failed_after_s;
     return true;
 }
 
@@ -226,6 +232,9 @@ void configuration_free(struct configuration *c)
         free(d->base_urls);
         free(d->name);
         free(d->app_key_secret);
+        free(d->ca_secret);
+        free(d->certificate_secret);
+        free(d->proxy);
     }
     for (size_t i = 0; i < c->fleet_count; i++) {
         free(c->fleets[i].name);

@@ -23,6 +23,9 @@ struct destination_config {
     bool bulk;     /* by the bulk service where ThingWorx has it */
     bool adaptive; /* as few requests on the wire as suffice, at most max_in_flight */
     unsigned max_rows_per_second; /* 0: no limit */
+    int failed_after_s;
+    int64_t restarts;                             /* counts the calls of restart_destination */
+    char *ca_secret, *certificate_secret, *proxy; /* NULL: none */
 };
 
 struct fleet_config {

@@ -9,6 +9,9 @@
 #include "core/refusals.h"
 #include "thingworx/endpoints.h"
 #include "thingworx/http.h"
+#include "thingworx/path.h"
+#include "thingworx/request_headers.h"
+#include "thingworx/security.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -51,6 +54,7 @@ struct thingworx {
     struct endpoints endpoints;
     struct http *http;
     struct http_headers *headers;
+    struct security security;
     struct event timer;
     struct random *random;
     struct log *log;
@@ -108,20 +112,6 @@ static void update_state(struct thingworx *tw)
 }
 
 /* ---- requests ---- */
-
-static void append_encoded(struct buffer *out, struct slice name)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < name.n; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     c == '-' || c == '_' || c == '~' || (c == '.' && name.n > 2);
-        if (plain)
-            buffer_append(out, &name.p[i], 1);
-        else
-            buffer_append(out, (const char[]){'%', hex[c >> 4], hex[c & 15]}, 3);
-    }
-}
 
 static struct request *request_create(struct thingworx *tw)
 {
@@ -192,9 +182,9 @@ static bool post(struct thingworx *tw, struct slice thing, struct slice service,
     r->trial = pause_begin(&tw->pause);
     buffer_clear(&r->path);
     buffer_append_text(&r->path, "/Things/");
-    append_encoded(&r->path, thing);
+    path_append(&r->path, thing);
     buffer_append_text(&r->path, "/Services/");
-    append_encoded(&r->path, service);
+    path_append(&r->path, service);
     tw->counters.in_flight++;
     send_request(r, endpoints_pick(&tw->endpoints, now_us), now_us);
     return true;
@@ -437,33 +427,12 @@ static void turn_soon(void *ctx)
 
 /* ---- configuration ---- */
 
-/* Into a header line: whatever could end the line is left out. */
-static char *header_line(const char *name, const char *value)
-{
-    char *line = xasprintf("%s: %s", name, value);
-    char *to = line;
-    for (const char *from = line; *from != '\0'; from++)
-        if ((unsigned char)*from >= ' ' && *from != 0x7f)
-            *to++ = *from;
-    *to = '\0';
-    return line;
-}
-
 static void make_headers(struct thingworx *tw)
 {
-    char *product = xasprintf("holdfast/" HOLDFAST_VERSION " (%s)", tw->node);
-    char *agent = header_line("User-Agent", product);
-    char *key = header_line("appKey", tw->app_key);
-    /* an empty Expect keeps curl from waiting for a 100 before it sends a body */
-    const char *lines[] = {"Accept: application/json", agent, "Content-Type: application/json",
-                           "Expect:", key};
     http_headers_release(tw->headers);
-    tw->headers = http_headers_create(lines, tw->app_key[0] != '\0' ? 5 : 4);
+    tw->headers = request_headers_create(tw->node, tw->app_key);
     if (tw->endpoints.shared.probe_headers == NULL)
-        tw->endpoints.shared.probe_headers = http_headers_create(lines, 2);
-    free(product);
-    free(agent);
-    free(key);
+        tw->endpoints.shared.probe_headers = request_headers_probe(tw->node);
 }
 
 static void set_limits(struct thingworx *tw, const struct thingworx_config *config)
@@ -521,6 +490,26 @@ void thingworx_set_app_key(struct thingworx *tw, const char *app_key)
     tw->app_key = xstrdup(app_key != NULL ? app_key : "");
     make_headers(tw);
     pause_mended(&tw->pause, clock_now_us());
+    turn_soon(tw);
+}
+
+bool thingworx_set_security(struct thingworx *tw, const struct thingworx_security *security,
+                            struct error *err)
+{
+    bool changed;
+    bool ok = security_set(&tw->security, tw->http, security, &changed, err);
+    const struct base_url *proxy = &tw->security.proxy;
+    tw->endpoints.shared.proxy = proxy->text != NULL ? proxy : NULL;
+    if (changed)
+        endpoints_anew(&tw->endpoints, clock_now_us());
+    turn_soon(tw);
+    return ok;
+}
+
+void thingworx_restart(struct thingworx *tw)
+{
+    pause_mended(&tw->pause, clock_now_us());
+    endpoints_anew(&tw->endpoints, clock_now_us());
     turn_soon(tw);
 }
 
@@ -583,6 +572,7 @@ void thingworx_close(struct thingworx *tw)
     http_headers_release(tw->headers);
     http_headers_release(tw->endpoints.shared.probe_headers);
     http_close(tw->http);
+    security_free(&tw->security);
     event_del(&tw->timer);
     buffer_free(&tw->url);
     free(tw->name);

@@ -37,6 +37,13 @@ struct thingworx_config {
     struct metrics *metrics; /* borrowed, may be NULL; at open only */
 };
 
+/* By what way, and how secured, the base URLs are reached. */
+struct thingworx_security {
+    const char *ca;          /* PEM: authorities to trust; NULL: the system's */
+    const char *certificate; /* PEM: ours, with its key; NULL: none */
+    const char *proxy;       /* host:port of an HTTP proxy; NULL: none */
+};
+
 struct thingworx_answer {
     enum answer_class class;
     int status;             /* 0: no answer */
@@ -107,6 +114,15 @@ void thingworx_accepted(struct thingworx *tw, const struct thingworx_answer *ans
 
 /* Another key: used from the next request on; a paused destination is tried at once. */
 void thingworx_set_app_key(struct thingworx *tw, const char *app_key);
+
+/* From now on; everything is copied. False with `err` if some of it cannot be used: then nothing is
+ * trusted until it is set right, so that nothing goes out less secured than it was meant to. Not
+ * from a callback. */
+bool thingworx_set_security(struct thingworx *tw, const struct thingworx_security *security,
+                            struct error *err);
+
+/* Somebody says that it works again: everything that is waited for is tried at once. */
+void thingworx_restart(struct thingworx *tw);
 
 /* Base URLs, limits and time-outs anew; base URLs that stay keep what is known about them, and
  * requests under way go on. An app_key of NULL stays as it was. False with `err` (and nothing

@@ -17,6 +17,12 @@
 #define RESOLVE_EVERY_US (60 * SECOND_US)
 #define RESOLVE_RETRY_US (2 * SECOND_US)
 
+/* What is connected to. */
+static const struct base_url *next_hop(const struct endpoint *e)
+{
+    return e->shared->proxy != NULL ? e->shared->proxy : &e->url;
+}
+
 struct endpoint *endpoint_create(const struct endpoint_shared *shared, struct base_url url,
                                  unsigned index, int64_t now_us)
 {
@@ -25,7 +31,7 @@ struct endpoint *endpoint_create(const struct endpoint_shared *shared, struct ba
     e->url = url;
     e->index = index;
     e->ready_url = xasprintf("%s/ready", url.text);
-    e->resolve_at_us = url.numeric ? INT64_MAX : now_us;
+    e->resolve_at_us = next_hop(e)->numeric ? INT64_MAX : now_us;
     e->probe_at_us = now_us;
     breaker_init(&e->breaker, now_us);
     evidence_init(&e->evidence);
@@ -130,7 +136,7 @@ static void on_resolved(void *ctx, const char *addresses, const struct error *er
             free(e->addresses);
             e->addresses = xstrdup(addresses);
             http_route_release(e->route);
-            e->route = http_route_create(e->url.host, e->url.port, addresses);
+            e->route = http_route_create(next_hop(e)->host, next_hop(e)->port, addresses);
         }
     }
     e->shared->changed(e->shared->ctx);
@@ -138,7 +144,7 @@ static void on_resolved(void *ctx, const char *addresses, const struct error *er
 
 static bool has_route(const struct endpoint *e)
 {
-    return e->url.numeric || e->route != NULL;
+    return next_hop(e)->numeric || e->route != NULL;
 }
 
 static int64_t probe_due_us(const struct endpoint *e)
@@ -156,7 +162,7 @@ void endpoint_turn(struct endpoint *e, int64_t now_us)
         return;
     if (e->resolving == NULL && now_us >= e->resolve_at_us) {
         e->resolve_at_us = INT64_MAX;
-        e->resolving = resolve_start(e->shared->dns, e->url.host, on_resolved, e);
+        e->resolving = resolve_start(e->shared->dns, next_hop(e)->host, on_resolved, e);
     }
     if (now_us >= probe_due_us(e))
         send_probe(e, now_us);

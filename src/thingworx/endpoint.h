@@ -26,7 +26,8 @@ struct endpoint_shared {
     struct random *random;
     struct log *log;
     int64_t probe_interval_us;
-    void (*changed)(void *ctx); /* addresses came: endpoint_turn wants to be called */
+    const struct base_url *proxy; /* what to connect to in place of each base URL; NULL: none */
+    void (*changed)(void *ctx);   /* addresses came: endpoint_turn wants to be called */
     void *ctx;
 };
 

@@ -66,6 +66,19 @@ static void retire(struct endpoints *all, struct endpoint *e)
     all->retired[all->retired_count++] = e;
 }
 
+void endpoints_anew(struct endpoints *all, int64_t now_us)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        struct endpoint *old = all->list[i];
+        struct base_url url;
+        struct error err;
+        if (!base_url_parse(old->url.text, &url, &err))
+            continue; /* it was read before */
+        all->list[i] = endpoint_create(&all->shared, url, old->index, now_us);
+        retire(all, old);
+    }
+}
+
 void endpoints_set(struct endpoints *all, struct base_url *urls, size_t count, int64_t now_us)
 {
     struct endpoint **list = xcalloc(count, sizeof(struct endpoint *));

@@ -19,6 +19,8 @@ struct base_url *endpoints_read(const struct endpoints *all, const char *const *
 
 /* Makes them the base URLs of the destination; those that stay keep what is known about them. */
 void endpoints_set(struct endpoints *all, struct base_url *urls, size_t count, int64_t now_us);
+/* Forgets what is known about each, after the way to them has changed. */
+void endpoints_anew(struct endpoints *all, int64_t now_us);
 void endpoints_free(struct endpoints *all);
 
 /* The next in turn that may be used; one that says it is not ready only if there is no other.

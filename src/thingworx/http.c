@@ -39,6 +39,7 @@ struct call {
     struct http_headers *headers;
     struct http_route *route;
     struct buffer text; /* of the answer */
+    unsigned secured;   /* the handle is set up for this version of http->security */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -50,6 +51,8 @@ struct http {
     void (*drained)(void *ctx);
     void *ctx;
     struct http_counters counters;
+    char *ca, *certificate, *proxy;
+    unsigned security; /* counts its changes */
 };
 
 /* A socket that curl wants watched. */
@@ -119,7 +122,6 @@ static struct call *call_create(struct http *http)
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e, CURLOPT_PROXY, ""); /* also what the environment says */
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
@@ -288,6 +290,7 @@ struct http *http_open(struct event_base *base, unsigned max_connections,
     http->base = base;
     http->drained = drained;
     http->ctx = ctx;
+    http->security = 1;
     event_assign(&http->timer, base, -1, 0, on_timer, http);
     http->multi = curl_multi_init();
     if (http->multi == NULL)
@@ -312,6 +315,14 @@ void http_cancel(struct http *http)
     }
 }
 
+static void replace_text(char **to, const char *from)
+{
+    if (*to != NULL)
+        explicit_bzero(*to, strlen(*to)); /* a certificate comes with its key */
+    free(*to);
+    *to = from != NULL ? xstrdup(from) : NULL;
+}
+
 void http_close(struct http *http)
 {
     if (http == NULL)
@@ -325,8 +336,39 @@ void http_close(struct http *http)
     }
     curl_multi_cleanup(http->multi);
     event_del(&http->timer);
+    replace_text(&http->ca, NULL);
+    replace_text(&http->certificate, NULL);
+    replace_text(&http->proxy, NULL);
     free(http);
     curl_global_cleanup();
+}
+
+void http_set_security(struct http *http, const struct http_security *security)
+{
+    replace_text(&http->ca, security->ca);
+    replace_text(&http->certificate, security->certificate);
+    replace_text(&http->proxy, security->proxy);
+    http->security++;
+}
+
+static void set_blob(CURL *easy, CURLoption option, const char *pem)
+{
+    struct curl_blob blob = {.data = (void *)(uintptr_t)pem,
+                             .len = pem != NULL ? strlen(pem) : 0,
+                             .flags = CURL_BLOB_COPY};
+    curl_easy_setopt(easy, option, pem != NULL ? &blob : NULL);
+}
+
+static void secure(struct call *call)
+{
+    const struct http *http = call->http;
+    CURL *e = call->easy;
+    call->secured = http->security;
+    /* "" keeps curl from what the environment says */
+    curl_easy_setopt(e, CURLOPT_PROXY, http->proxy != NULL ? http->proxy : "");
+    set_blob(e, CURLOPT_CAINFO_BLOB, http->ca);
+    set_blob(e, CURLOPT_SSLCERT_BLOB, http->certificate);
+    set_blob(e, CURLOPT_SSLKEY_BLOB, http->certificate);
 }
 
 void http_set_max_connections(struct http *http, unsigned max_connections)
@@ -367,6 +409,8 @@ void http_send(struct http *http, const struct http_request *request)
     call->headers->references++;
     call->route = request->route;
     CURL *e = call->easy;
+    if (call->secured != http->security)
+        secure(call);
     if (call->route != NULL) {
         call->route->references++;
         if (!call->route->known)

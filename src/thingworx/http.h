@@ -7,7 +7,7 @@
 
 /* HTTP/1.1 requests by libcurl on the event loop: handles and connections are kept and reused,
  * nothing blocks, no thread is used. It decides nothing: what an answer means is its user's
- * business. Redirects, cookies and proxies are not followed, kept or used. */
+ * business. Redirects and cookies are not followed or kept, proxies only used as told. */
 struct event_base;
 struct http;
 struct http_headers; /* a set of request headers, shared by many requests */
@@ -21,6 +21,14 @@ enum http_outcome {
     HTTP_ANSWERED,    /* a complete answer */
     HTTP_UNREACHABLE, /* no connection, so nothing was sent */
     HTTP_FAILED       /* anything may have happened: timed out, reset, broken answer */
+};
+
+/* How its connections are made; PEM texts. NULL: the system's authorities, no certificate of our
+ * own, no proxy. */
+struct http_security {
+    const char *ca;          /* authorities that a server's certificate must be signed by */
+    const char *certificate; /* ours, with its key */
+    const char *proxy;       /* host:port */
 };
 
 struct http_result {
@@ -60,6 +68,10 @@ void http_close(struct http *http);
 
 /* Cancels what is under way, without callbacks. Not from a callback. */
 void http_cancel(struct http *http);
+
+/* For requests from now on; everything is copied. Connections that were made otherwise are not used
+ * again. */
+void http_set_security(struct http *http, const struct http_security *security);
 
 /* How many connections may stay open between requests. */
 void http_set_max_connections(struct http *http, unsigned max_connections);

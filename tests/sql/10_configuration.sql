@@ -17,6 +17,11 @@ SELECT throws_ok(format('SELECT holdfast.set_destination(''d'', %L, ''k'')', url
                     '{http://user:pw@a/Thingworx}', '{http://a/Thingworx?appKey=1}',
                     '{http://a/Thingworx/Things}', '{http:///Thingworx}', '{http://a/Thingworx,NULL}',
                     '{"http://a /Thingworx"}']) AS urls;
+SELECT throws_ok(format('SELECT holdfast.set_destination(''d'', ARRAY[''http://a/Thingworx''], ''k'', %s)', more),
+                 '22023', NULL, 'an argument of set_destination is refused: ' || more)
+  FROM unnest(ARRAY[$$delivery => 'both'$$, 'delivery => NULL', 'max_rows_per_second => -1', 'failed_after_s => 0',
+                    $$ca_secret => '../ca'$$, $$certificate_secret => '-x'$$, $$proxy => 'u:pw@proxy:3128'$$,
+                    $$proxy => 'proxy'$$]) AS more;
 SELECT throws_ok(format('SELECT holdfast.set_destination(''d'', ARRAY[''http://a/Thingworx''], %L)', secret),
                  '22023', NULL, 'app_key_secret is refused: ' || coalesce(secret, 'null'))
   FROM unnest(ARRAY[NULL, '', '../key', 'a b', '.hidden', '-x',
@@ -62,6 +67,17 @@ SELECT lives_ok($$SELECT holdfast.set_destination('thingworx', ARRAY['http://b/T
                   'thingworx-app-key', max_rows => 500)$$, 'a change');
 SELECT is(pg_temp.version_of('config'), :before::bigint + 1, 'is seen by the nodes');
 SELECT is((SELECT max_rows FROM holdfast.destinations), 500, 'and takes effect');
+
+SELECT lives_ok($$SELECT holdfast.set_destination('ways', ARRAY['https://a/Thingworx'], 'k', delivery => 'per_thing',
+                  adaptive => false, max_rows_per_second => 5, failed_after_s => 60, ca_secret => 'ca',
+                  certificate_secret => 'cert', proxy => 'http://proxy:3128/')$$, 'a destination by other ways');
+SELECT results_eq($$SELECT delivery, adaptive, max_rows_per_second, failed_after_s, ca_secret, certificate_secret, proxy
+                      FROM holdfast.destinations WHERE name = 'ways'$$,
+                  $$VALUES ('per_thing', false, 5, 60, 'ca', 'cert', 'proxy:3128')$$, 'as its view says');
+SELECT lives_ok($$SELECT holdfast.restart_destination('ways')$$, 'it is restarted');
+SELECT is((SELECT restarts FROM holdfast.destination WHERE name = 'ways'), 1::bigint, 'which nodes notice');
+SELECT throws_ok($$SELECT holdfast.restart_destination('none')$$, 'P0002', $$there is no destination 'none'$$, 'but not one that is not there');
+SELECT lives_ok($$SELECT holdfast.drop_destination('ways')$$, 'and dropped');
 
 -- ---- fleet
 SELECT throws_ok($$SELECT holdfast.set_fleet('demo', 'nowhere')$$, '22023',

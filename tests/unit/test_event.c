@@ -9,7 +9,7 @@
 
 #define AT INT64_C(1795248000000)
 #define MINUTE INT64_C(60000)
-#define DAY (24 * 60 * MINUTE)
+#define DAY (MINUTE * 60 * 24)
 
 static void what_the_hub_itself_says_is_no_telemetry(void **state)
 {

@@ -4,13 +4,23 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#define KNOWN(cluster, on) ((struct primary_place){.system_identifier = cluster, .timeline = (on)})
-#define WRITABLE(cluster, on)                                                                      \
-    ((struct primary_answer){.state = PRIMARY_WRITABLE, .place = KNOWN(cluster, on)})
+static struct primary_place known_as(const char *cluster, int timeline)
+{
+    struct primary_place place = {.timeline = timeline};
+    (void)snprintf(place.system_identifier, sizeof place.system_identifier, "%s", cluster);
+    return place;
+}
+
+static struct primary_answer writable(const char *cluster, int timeline)
+{
+    return (struct primary_answer){PRIMARY_WRITABLE, known_as(cluster, timeline)};
+}
+
 #define STATE(which) ((struct primary_answer){.state = (which)})
 
 static const struct primary_place nothing = {.system_identifier = ""};
@@ -18,9 +28,9 @@ static const struct primary_place nothing = {.system_identifier = ""};
 static void the_highest_timeline_wins_wherever_it_stands(void **state)
 {
     (void)state;
-    struct primary_answer old_first[] = {WRITABLE("7", 1), WRITABLE("7", 2), WRITABLE("7", 2)};
+    struct primary_answer old_first[] = {writable("7", 1), writable("7", 2), writable("7", 2)};
     assert_int_equal(primary_choose(&nothing, old_first, 3), 1);
-    struct primary_answer new_first[] = {WRITABLE("7", 3), WRITABLE("7", 2)};
+    struct primary_answer new_first[] = {writable("7", 3), writable("7", 2)};
     assert_int_equal(primary_choose(&nothing, new_first, 2), 0);
 }
 
@@ -28,7 +38,7 @@ static void only_a_host_that_takes_writes_is_chosen(void **state)
 {
     (void)state;
     struct primary_answer answers[] = {STATE(PRIMARY_FAILED), STATE(PRIMARY_READ_ONLY),
-                                       WRITABLE("7", 1), STATE(PRIMARY_ASKED)};
+                                       writable("7", 1), STATE(PRIMARY_ASKED)};
     assert_int_equal(primary_choose(&nothing, answers, 4), 2);
     assert_int_equal(primary_choose(&nothing, answers, 2), -1);
     assert_int_equal(primary_choose(&nothing, answers, 0), -1);
@@ -37,10 +47,10 @@ static void only_a_host_that_takes_writes_is_chosen(void **state)
 static void a_timeline_that_was_left_behind_is_refused(void **state)
 {
     (void)state;
-    struct primary_place known = KNOWN("7", 2);
-    struct primary_answer stale[] = {WRITABLE("7", 1), STATE(PRIMARY_FAILED)};
+    struct primary_place known = known_as("7", 2);
+    struct primary_answer stale[] = {writable("7", 1), STATE(PRIMARY_FAILED)};
     assert_int_equal(primary_choose(&known, stale, 2), -1);
-    struct primary_answer same[] = {WRITABLE("7", 1), WRITABLE("7", 2)};
+    struct primary_answer same[] = {writable("7", 1), writable("7", 2)};
     assert_int_equal(primary_choose(&known, same, 2), 1);
     assert_true(primary_left_behind(&known, &stale[0].place));
     assert_false(primary_left_behind(&known, &same[1].place));
@@ -51,10 +61,10 @@ static void a_timeline_that_was_left_behind_is_refused(void **state)
 static void the_cluster_that_is_known_goes_before_another(void **state)
 {
     (void)state;
-    struct primary_place known = KNOWN("7", 2);
-    struct primary_answer both[] = {WRITABLE("8", 9), WRITABLE("7", 2)};
+    struct primary_place known = known_as("7", 2);
+    struct primary_answer both[] = {writable("8", 9), writable("7", 2)};
     assert_int_equal(primary_choose(&known, both, 2), 1);
-    struct primary_answer other[] = {WRITABLE("7", 1), WRITABLE("8", 1)};
+    struct primary_answer other[] = {writable("7", 1), writable("8", 1)};
     assert_int_equal(primary_choose(&known, other, 2), 1);
     assert_false(primary_newer(&known, &both[0].place));
     /* Unknown yet: the first that the connection string names says which cluster it is. */
@@ -65,7 +75,8 @@ static void what_was_seen_is_not_forgotten_for_a_lower_one(void **state)
 {
     (void)state;
     struct primary_place known = nothing;
-    struct primary_place first = KNOWN("7", 1), second = KNOWN("7", 2), other = KNOWN("8", 1);
+    struct primary_place first = known_as("7", 1), second = known_as("7", 2),
+                         other = known_as("8", 1);
     primary_saw(&known, &second);
     primary_saw(&known, &first);
     assert_int_equal(known.timeline, 2);
@@ -79,7 +90,7 @@ static void what_was_seen_is_not_forgotten_for_a_lower_one(void **state)
 static void the_first_answer_waits_a_little_for_the_others(void **state)
 {
     (void)state;
-    struct primary_answer answers[] = {WRITABLE("7", 1), STATE(PRIMARY_ASKED)};
+    struct primary_answer answers[] = {writable("7", 1), STATE(PRIMARY_ASKED)};
     assert_false(primary_settled(answers, 2, 1000, 1000));
     assert_false(primary_settled(answers, 2, 1000, 1000 + PRIMARY_GRACE_US - 1));
     assert_true(primary_settled(answers, 2, 1000, 1000 + PRIMARY_GRACE_US));
@@ -92,7 +103,7 @@ static void the_first_answer_waits_a_little_for_the_others(void **state)
 static void it_says_what_to_do(void **state)
 {
     (void)state;
-    struct primary_place known = KNOWN("7", 3), found = KNOWN("7", 2);
+    struct primary_place known = known_as("7", 3), found = known_as("7", 2);
     struct error why;
     primary_explain(&known, &found, &why);
     assert_non_null(strstr(why.detail, "timeline 2;"));

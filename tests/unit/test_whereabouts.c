@@ -86,9 +86,9 @@ static void what_is_final_is_looked_up_without_hurry(void **state)
     (void)state;
     struct random random = seeded(3);
     struct whereabouts w = {0};
-    int64_t now_us = hear_the_same(&w, START_US, &random);
+    (void)hear_the_same(&w, START_US, &random);
     for (int i = 0; i < 20; i++) {
-        now_us = w.ask_at_us;
+        int64_t now_us = w.ask_at_us;
         assert_false(whereabouts_missed(&w, now_us));
         assert_true(whereabouts_due(&w, now_us));
         whereabouts_same(&w, now_us, &random);
