@@ -56,15 +56,18 @@ int primary_choose(const struct primary_place *known, const struct primary_answe
     return best;
 }
 
-bool primary_settled(const struct primary_answer *answers, size_t count, int64_t usable_us,
-                     int64_t now_us)
+bool primary_settled(const struct primary_place *known, const struct primary_answer *answers,
+                     size_t count, int64_t usable_us, int64_t now_us)
 {
+    bool all = true;
     if (usable_us != 0 && now_us - usable_us >= PRIMARY_GRACE_US)
         return true;
-    for (size_t i = 0; i < count; i++)
-        if (answers[i].state == PRIMARY_ASKED)
-            return false;
-    return true;
+    for (size_t i = 0; i < count; i++) {
+        if (answers[i].state == PRIMARY_WRITABLE && primary_newer(known, &answers[i].place))
+            return true;
+        all = all && answers[i].state != PRIMARY_ASKED;
+    }
+    return all;
 }
 
 void primary_explain(const struct primary_place *known, const struct primary_place *found,

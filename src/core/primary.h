@@ -41,9 +41,11 @@ void primary_saw(struct primary_place *known, const struct primary_place *found)
  * answers, else of the first that answers; the highest timeline, and the first of equals. */
 int primary_choose(const struct primary_place *known, const struct primary_answer *answers,
                    size_t count);
-/* Whether to stop waiting for answers; `usable_us` is when the first usable one came, 0: none. */
-bool primary_settled(const struct primary_answer *answers, size_t count, int64_t usable_us,
-                     int64_t now_us);
+/* Whether to stop waiting for answers: all have come, or one is on a later timeline than is known,
+ * so it cannot have been left behind, or the first usable one (at `usable_us`, 0: none) has waited
+ * long enough for the others. */
+bool primary_settled(const struct primary_place *known, const struct primary_answer *answers,
+                     size_t count, int64_t usable_us, int64_t now_us);
 
 /* Says why a host was left behind. */
 void primary_explain(const struct primary_place *known, const struct primary_place *found,

@@ -12,14 +12,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CONNECT_MS = 2000, STATEMENT_MS = 1000, LOOK_MS = 3000, NAME_SIZE = 96, DETAIL_SIZE = 2048 };
+enum {
+    CONNECT_MS = 2000,
+    STATEMENT_MS = 1000,
+    PATIENT_MS = 3000,
+    SEEK_MS = 10000,      /* while a standby answers, which may be promoted any moment */
+    ASK_AGAIN_MS = 250,   /* it costs a connection that is there already next to nothing */
+    OPEN_AGAIN_MS = 1000, /* a host that has failed */
+    NAME_SIZE = 96,
+    DETAIL_SIZE = 2048
+};
 
 /* One host, and what it has said so far. */
 struct probe {
     struct survey *survey;
     struct pg_connection *pg;
     struct primary_answer answer;
-    char why[512]; /* it cannot be used; "" while it can */
+    int64_t failed_us;
+    bool asking_again; /* it was read only; that stands until it answers anew */
+    char why[512];     /* it cannot be used; "" while it can */
 };
 
 struct survey {
@@ -97,36 +108,49 @@ static void arm(struct survey *s, int64_t at_us, int64_t now_us)
     evtimer_add(s->timer, &t);
 }
 
+static bool a_standby_answers(const struct survey *s)
+{
+    for (size_t i = 0; i < s->hosts.count; i++)
+        if (s->probes[i].answer.state == PRIMARY_READ_ONLY)
+            return true;
+    return false;
+}
+
+static int64_t wake_up_us(const struct survey *s, int64_t now_us)
+{
+    if (s->usable_us != 0)
+        return s->usable_us + PRIMARY_GRACE_US;
+    int64_t again = now_us + ASK_AGAIN_MS * MS_US;
+    return !s->patient && again < s->deadline_us ? again : s->deadline_us;
+}
+
 static void look_whether_done(struct survey *s)
 {
     struct primary_answer answers[PG_HOSTS_MAX] = {0};
     int64_t now = clock_now_us();
     for (size_t i = 0; i < s->hosts.count; i++)
         answers[i] = s->probes[i].answer;
-    if (!s->patient && s->usable_us == 0 && primary_choose(&s->known, answers, s->hosts.count) >= 0)
+    bool usable = primary_choose(&s->known, answers, s->hosts.count) >= 0;
+    if (!usable || s->patient)
+        s->usable_us = 0;
+    else if (s->usable_us == 0)
         s->usable_us = now;
-    if (now >= s->deadline_us || primary_settled(answers, s->hosts.count, s->usable_us, now))
+    bool settled = primary_settled(&s->known, answers, s->hosts.count, s->usable_us, now);
+    bool worth_waiting = !usable && !s->patient && a_standby_answers(s);
+    if (now >= s->deadline_us || (settled && !worth_waiting))
         finish(s);
     else
-        arm(s, s->usable_us != 0 ? s->usable_us + PRIMARY_GRACE_US : s->deadline_us, now);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *ctx)
-{
-    struct survey *s = ctx;
-    (void)fd;
-    (void)what;
-    if (s->looking)
-        look_whether_done(s);
+        arm(s, wake_up_us(s, now), now);
 }
 
 /* ---- one host ----------------------------------------------------------------------------- */
 
 static void failed(struct probe *probe, const struct error *why)
 {
-    if (probe->pg == NULL || probe->answer.state != PRIMARY_ASKED)
+    if (probe->pg == NULL || probe->answer.state == PRIMARY_FAILED)
         return;
     probe->answer.state = PRIMARY_FAILED;
+    probe->failed_us = clock_now_us();
     (void)snprintf(probe->why, sizeof probe->why, "%s",
                    why->detail[0] != '\0' ? why->detail : why->message);
     look_whether_done(probe->survey);
@@ -147,6 +171,7 @@ static void on_answer(void *ctx, const struct primary_answer *answer, const stru
     if (probe->pg == NULL)
         return;
     probe->answer = *answer;
+    probe->asking_again = false;
     if (answer->state == PRIMARY_WRITABLE)
         log_debug(probe->survey->config.log, "a database host takes writes",
                   F_NUMBER("timeline", answer->place.timeline));
@@ -175,6 +200,37 @@ static void ask(struct survey *s, size_t i)
     struct pg_handlers handlers = {.ctx = probe, .up = on_up, .lost = on_lost};
     *probe = (struct probe){.survey = s, .answer.state = PRIMARY_ASKED};
     probe->pg = pg_open(s->config.base, s->config.dns, &settings, handlers, s->config.log);
+}
+
+/* No primary yet: whoever is read only may be promoted, and who has failed may be back. */
+static void ask_again(struct survey *s)
+{
+    int64_t now = clock_now_us();
+    for (size_t i = 0; i < s->hosts.count; i++) {
+        struct probe *probe = &s->probes[i];
+        if (probe->answer.state == PRIMARY_READ_ONLY && !probe->asking_again) {
+            probe->asking_again = true;
+            store_server(probe->pg, on_answer, probe);
+        } else if (probe->answer.state == PRIMARY_FAILED &&
+                   now - probe->failed_us >= OPEN_AGAIN_MS * MS_US) {
+            struct pg_connection *pg = probe->pg;
+            probe->pg = NULL; /* first, as above */
+            pg_close(pg);
+            ask(s, i);
+        }
+    }
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct survey *s = ctx;
+    (void)fd;
+    (void)what;
+    if (!s->looking)
+        return;
+    if (!s->patient && s->usable_us == 0)
+        ask_again(s);
+    look_whether_done(s);
 }
 
 /* ---- the outside -------------------------------------------------------------------------- */
@@ -211,10 +267,10 @@ void survey_look(struct survey *s, bool patient)
     s->patient = patient;
     s->usable_us = 0;
     int64_t now = clock_now_us();
-    s->deadline_us = now + LOOK_MS * MS_US;
+    s->deadline_us = now + (patient ? PATIENT_MS : SEEK_MS) * MS_US;
     for (size_t i = 0; i < s->hosts.count; i++)
         ask(s, i);
-    arm(s, s->deadline_us, now);
+    arm(s, wake_up_us(s, now), now);
 }
 
 void survey_cancel(struct survey *s)

@@ -91,13 +91,25 @@ static void the_first_answer_waits_a_little_for_the_others(void **state)
 {
     (void)state;
     struct primary_answer answers[] = {writable("7", 1), STATE(PRIMARY_ASKED)};
-    assert_false(primary_settled(answers, 2, 1000, 1000));
-    assert_false(primary_settled(answers, 2, 1000, 1000 + PRIMARY_GRACE_US - 1));
-    assert_true(primary_settled(answers, 2, 1000, 1000 + PRIMARY_GRACE_US));
+    assert_false(primary_settled(&nothing, answers, 2, 1000, 1000));
+    assert_false(primary_settled(&nothing, answers, 2, 1000, 1000 + PRIMARY_GRACE_US - 1));
+    assert_true(primary_settled(&nothing, answers, 2, 1000, 1000 + PRIMARY_GRACE_US));
     /* With nothing to use there is nothing to hurry for. */
-    assert_false(primary_settled(answers, 2, 0, INT64_MAX));
+    assert_false(primary_settled(&nothing, answers, 2, 0, INT64_MAX));
     answers[1].state = PRIMARY_FAILED;
-    assert_true(primary_settled(answers, 2, 0, 0));
+    assert_true(primary_settled(&nothing, answers, 2, 0, 0));
+}
+
+static void a_later_timeline_than_is_known_needs_no_waiting(void **state)
+{
+    (void)state;
+    struct primary_place known = known_as("7", 1);
+    struct primary_answer answers[] = {STATE(PRIMARY_ASKED), writable("7", 2)};
+    assert_true(primary_settled(&known, answers, 2, 1000, 1000));
+    answers[1] = writable("7", 1);
+    assert_false(primary_settled(&known, answers, 2, 1000, 1000));
+    answers[1] = writable("8", 2);
+    assert_false(primary_settled(&known, answers, 2, 1000, 1000));
 }
 
 static void it_says_what_to_do(void **state)
@@ -120,6 +132,7 @@ int main(void)
         cmocka_unit_test(the_cluster_that_is_known_goes_before_another),
         cmocka_unit_test(what_was_seen_is_not_forgotten_for_a_lower_one),
         cmocka_unit_test(the_first_answer_waits_a_little_for_the_others),
+        cmocka_unit_test(a_later_timeline_than_is_known_needs_no_waiting),
         cmocka_unit_test(it_says_what_to_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
