@@ -350,7 +350,9 @@ void grants_save_anew(struct grants *g)
     {
         tracker_untaken(grant->tracker);
     }
-    grants_save(g);
+    /* Not at once: a save under a token that a fail-over has replaced ends the grant as stale. The
+     * assignment is asked for now, and answered before what the next tick saves. */
+    g->save_at_us = 0;
 }
 
 /* ---- time --------------------------------------------------------------------------------- */
