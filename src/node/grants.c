@@ -293,6 +293,18 @@ static void finish_saving(struct grants *g)
     }
 }
 
+/* Whether a grant that is handed over has a checkpoint which the last batch had not yet. */
+static bool waits_to_save(const struct grants *g)
+{
+    const struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        if (grant->state == OWNERSHIP_SAVING)
+            return true;
+    }
+    return false;
+}
+
 static void on_saved(void *ctx, const struct store_saved_row *rows, size_t count,
                      const struct error *err)
 {
@@ -308,8 +320,12 @@ static void on_saved(void *ctx, const struct store_saved_row *rows, size_t count
             if (save->rows[k].partition_id == rows[i].partition_id)
                 saved_row(save, &save->rows[k], rows[i].outcome);
     save_free(save);
-    if (err == NULL)
-        finish_saving(g);
+    if (err != NULL)
+        return;
+    finish_saving(g);
+    /* Drained while this batch was on its way: it need not wait for the timer. */
+    if (waits_to_save(g))
+        grants_save(g);
 }
 
 void grants_save(struct grants *g)
