@@ -198,6 +198,7 @@ static void carry_out(struct grant *grant, unsigned actions, const struct error 
         back_off(grant);
     if (actions & OWNERSHIP_DO_ASK) {
         grant->doubted_us = clock_now_us();
+        grant->ask_at_us = grant->doubted_us + SECOND_US;
         membership_refresh(grant->node->membership);
     }
     if (actions & OWNERSHIP_DO_SAVE)

@@ -41,6 +41,7 @@ struct grant {
     int64_t created_us;
     int64_t decline_at_us; /* when a hub that stays away makes us give the partition back */
     int64_t doubted_us;    /* since when the database is asked */
+    int64_t ask_at_us;     /* in doubt: when to ask again */
     bool stolen;           /* the source said so: a stale primary would confirm it all the same */
     int64_t last_sequence, last_enqueued_ms;
     bool stopping; /* the reader was asked to stop */

@@ -17,6 +17,7 @@ enum {
     BUDGET_EVENTS = 24000,           /* of the whole node, divided among its partitions */
     BUDGET_BYTES = 32 * 1024 * 1024, /* of encoded events */
     DECLINE_MS = 15000,              /* a hub that is away for so long may be in reach of others */
+    ASK_AGAIN_MS = 2000,
     WINDOW_MAX = 8000,
     WINDOW_MIN = 64,
     ENDED_KEPT = 64
@@ -180,7 +181,8 @@ static bool ended_since(const struct grants *g, const struct store_assigned *row
 static void compare(struct grants *g, struct grant *grant, const struct store_assigned *row)
 {
     struct membership *membership = g->node->membership;
-    bool fresh = membership_asked_us(membership) > grant->doubted_us;
+    /* Asked in the same microsecond is asked after: the database answers later still. */
+    bool fresh = membership_asked_us(membership) >= grant->doubted_us;
     /* The source says stolen, the database says ours: it may be a primary that was left behind. */
     if (fresh && grant->state == OWNERSHIP_IN_DOUBT && grant->stolen &&
         !membership_looked_since(membership, grant->doubted_us))
@@ -400,6 +402,13 @@ static void look_after(struct grant *grant, int64_t now_us)
             grant_step(grant, OWNERSHIP_OPENABLE, NULL);
         else
             look_at_hub(grant, hub, now_us);
+        break;
+    case OWNERSHIP_IN_DOUBT:
+        /* Whatever became of the last question: a partition must not stay in doubt for ever. */
+        if (now_us >= grant->ask_at_us && pulse_is_steady(&grant->node->pulse, now_us)) {
+            grant->ask_at_us = now_us + ASK_AGAIN_MS * MS_US;
+            membership_refresh(grant->node->membership);
+        }
         break;
     case OWNERSHIP_READING:
         grant->decline_at_us = 0;

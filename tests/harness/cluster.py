@@ -205,7 +205,8 @@ class Cluster:
                          dead_letters=self.dead_letter_events(), **more)
 
     def dead_letter_events(self):
-        """(device, seq) of every event that is, in whole or in part, a dead letter."""
+        """(device, seq) of every event that is, in whole or in part, a dead letter; without a seq
+        that can be read its place in the log stands for it."""
         wanted = {(row.partition, row.sequence) for row in self.dead_letters()}
         if not wanted:
             return []
@@ -221,4 +222,6 @@ class Cluster:
                     body = None
                 if isinstance(body, dict) and isinstance(body.get("seq"), int):
                     found.append((fields[4], body["seq"]))
+                else:
+                    found.append((fields[4], f"#{fields[0]}:{fields[1]}"))
         return found
