@@ -462,6 +462,9 @@ void check_posts(struct world *w, int node, const uint64_t *values, size_t count
     for (size_t i = 0; i < count; i++) {
         if (!hub_decode(values[i], &v))
             continue;
+        if (grant_of(c, c->readers[v.reader].token)->stolen_us != 0)
+            world_fail(w, "n%d sends value %d of event %lld of a grant that was stolen from it",
+                       node, v.row, (long long)v.sequence);
         if (c->readers[v.reader].attached_us < c->woken_us[node])
             world_fail(w, "n%d sends value %d of event %lld, which it had before it was stopped",
                        node, v.row, (long long)v.sequence);

@@ -1,4 +1,5 @@
 #include "faults.h"
+#include "model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -155,8 +156,6 @@ static void leave_out(struct plan *plan, const char *only)
         only = *end == '\0' ? end : end + 1;
     }
 }
-
-int model_main(void);
 
 int main(int argc, char **argv)
 {
