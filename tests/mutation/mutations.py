@@ -571,6 +571,15 @@ STEERING = [
 # Rules whose breach needs luck: a fault between a look and its effect, a message that comes late. What
 # the model of the database must not forget is broken by its own switches: holdfast-sim --break RULE.
 SIMULATED = [
+    Mutation("model-and-functions-differ", "the simulator's model does what the functions do",
+             COORDINATION + "end_sessions.sql",
+             "           move_deadline = NULL, move_reason = NULL, move_again_at = NULL,\n",
+             "           move_deadline = NULL, move_reason = NULL,\n",
+             ("two", "test_conformance", "does_what")),
+    Mutation("kept-without-a-hub", "what is kept for a node and not given to it loses its token",
+             COORDINATION + "join.sql",
+             "    UPDATE partition p SET reserved_node = NULL, reserved_session_id = NULL WHERE p.reserved_node = $1;\n",
+             "", ("two", "test_incarnation", "cannot_be_written")),
     Mutation("sim-no-trust-margin", "a node stops trusting its lease a margin before it ends",
              "src/core/lease.c", ".margin_us = ttl_us / MARGIN_DIVISOR", ".margin_us = 0", SIM),
     Mutation("sim-leading-without-trust", "a leader acts only while it trusts its lease",

@@ -139,7 +139,7 @@ def command_of(test):
     if kind == "sql":
         return ["holdfast"], [python, "tests/sql/run.py", f"tests/sql/{name}.sql"], {}
     if kind == "two":
-        return ["holdfast"], [python, "tests/sql/run.py", f"tests/sql/two/{name}.py"], pytest
+        return ["holdfast", "holdfast-sim"], [python, "tests/sql/run.py", f"tests/sql/two/{name}.py"], pytest
     if kind == "system":
         return ["holdfast", "holdfast-lab", "source-driver"], [
             python, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfE", "--tb=line",

@@ -189,7 +189,7 @@ def sim(_options):
 
 
 def sql(_options):
-    if not build("asan", "holdfast"):
+    if not build("asan", "holdfast", "holdfast-sim"):
         return one("build", 1)
     report = ASAN / "sql.count"
     report.unlink(missing_ok=True)
