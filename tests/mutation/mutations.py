@@ -568,48 +568,5 @@ STEERING = [
              "IF false THEN", ("two", "test_moves", "overdue")),
 ]
 
-# Rules whose breach needs luck: a fault between a look and its effect, a message that comes late. What
-# the model of the database must not forget is broken by its own switches: holdfast-sim --break RULE.
-SIMULATED = [
-    Mutation("model-and-functions-differ", "the simulator's model does what the functions do",
-             COORDINATION + "end_sessions.sql",
-             "           move_deadline = NULL, move_reason = NULL, move_again_at = NULL,\n",
-             "           move_deadline = NULL, move_reason = NULL,\n",
-             ("two", "test_conformance", "does_what")),
-    Mutation("kept-without-a-hub", "what is kept for a node and not given to it loses its token",
-             COORDINATION + "join.sql",
-             "    UPDATE partition p SET reserved_node = NULL, reserved_session_id = NULL WHERE p.reserved_node = $1;\n",
-             "", ("two", "test_incarnation", "cannot_be_written")),
-    Mutation("sim-no-trust-margin", "a node stops trusting its lease a margin before it ends",
-             "src/core/lease.c", ".margin_us = ttl_us / MARGIN_DIVISOR", ".margin_us = 0", SIM),
-    Mutation("sim-leading-without-trust", "a leader acts only while it trusts its lease",
-             "src/node/membership.c", "    if (!lease_trusted(&m->lease, now_us)) {",
-             "    if (!lease_trusted(&m->lease, now_us) && !m->leader) {", SIM),
-    Mutation("sim-attach-after-stolen", "who was thrown out asks before it attaches again",
-             "src/core/ownership.c",
-             "    {OWNERSHIP_READING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,",
-             "    {OWNERSHIP_READING, OWNERSHIP_STOLEN, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,", SIM),
-    Mutation("sim-unsent-kept-after-stolen", "who was thrown out drops what it has not sent",
-             "src/core/ownership.c", "#define DOUBT (OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ASK)",
-             "#define DOUBT (OWNERSHIP_DO_ASK)", SIM),
-    Mutation("sim-release-before-saving", "a partition is handed over only when it is checkpointed",
-             "src/core/ownership.c",
-             "{OWNERSHIP_DRAINING, OWNERSHIP_DRAINED, OWNERSHIP_SAVING, OWNERSHIP_DO_SAVE,",
-             "{OWNERSHIP_DRAINING, OWNERSHIP_DRAINED, OWNERSHIP_RELEASING, OWNERSHIP_DO_RELEASE,", SIM),
-    Mutation("sim-two-requests-for-a-thing", "one request is on the wire for each Thing",
-             "src/core/lane.c", "    if (lane == NULL) {\n        lane = lane_create(lanes, key);",
-             "    if (lane == NULL || lane->state == LANE_IS_ON_THE_WIRE) {\n"
-             "        lane = lane_create(lanes, key);", SIM),
-    Mutation("sim-checkpoint-beyond-a-hole", "the checkpoint is the contiguous completed prefix",
-             "src/core/tracker.c",
-             "    while (t->head < t->tail && at(t, t->head)->completed)",
-             "    while (t->head < t->tail && (at(t, t->head)->completed || t->tail - t->head > 8))", SIM),
-    Mutation("sim-letters-not-kept", "an event is complete when its dead letter is stored",
-             "src/node/office.c", "        if (err == NULL || letter->grant == NULL)\n",
-             "        if (err == NULL || letter->grant != NULL)\n", SIM),
-    Mutation("sim-saved-for-ever", "after a crash of the database everything is saved again",
-             "src/node/node.c", "    grants_save_anew(node->parts.grants);\n", "", SIM),
-]
-
 MUTATIONS = [*DATABASE, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
              *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED]

@@ -1,12 +1,22 @@
 """Mutations that the simulator notices: see mutations.py."""
 
-from mutation.mutation import Mutation
+from mutation.mutation import COORDINATION, Mutation
 
 SIM = ("sim", "holdfast-sim", "40")
 
 # Rules whose breach needs luck: a fault between a look and its effect, a message that comes late. What
 # the model of the database must not forget is broken by its own switches: holdfast-sim --break RULE.
 SIMULATED = [
+    Mutation("model-and-functions-differ", "the simulator's model does what the functions do",
+             COORDINATION + "end_sessions.sql",
+             "           move_deadline = NULL, move_reason = NULL, move_again_at = NULL,\n",
+             "           move_deadline = NULL, move_reason = NULL,\n",
+             ("two", "test_conformance", "does_what")),
+    Mutation("kept-without-a-hub", "what is kept for a node and not given to it loses its token",
+             COORDINATION + "join.sql",
+             "    UPDATE partition p SET reserved_node = NULL, reserved_session_id = NULL"
+             " WHERE p.reserved_node = $1;\n",
+             "", ("two", "test_incarnation", "cannot_be_written")),
     Mutation("sim-no-trust-margin", "a node stops trusting its lease a margin before it ends",
              "src/core/lease.c", ".margin_us = ttl_us / MARGIN_DIVISOR", ".margin_us = 0", SIM),
     Mutation("sim-leading-without-trust", "a leader acts only while it trusts its lease",
@@ -36,7 +46,4 @@ SIMULATED = [
              "        if (err == NULL || letter->grant != NULL)\n", SIM),
     Mutation("sim-saved-for-ever", "after a crash of the database everything is saved again",
              "src/node/node.c", "    grants_save_anew(node->parts.grants);\n", "", SIM),
-    Mutation("sim-assignment-from-before", "an answer that was asked for before brings nothing back",
-             "src/node/grants.c",
-             "        else if (ended_since(g, &rows[i], asked_us))\n            outdated = true;\n", "", SIM),
 ]

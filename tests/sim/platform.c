@@ -263,6 +263,12 @@ void http_set_max_connections(struct http *http, unsigned max_connections)
     (void)max_connections;
 }
 
+void http_set_security(struct http *http, const struct http_security *security)
+{
+    (void)http;
+    (void)security;
+}
+
 struct http_counters http_counters(const struct http *http)
 {
     (void)http;

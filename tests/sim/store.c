@@ -248,6 +248,14 @@ void store_join(struct pg_connection *pg, const struct store_join *join, store_j
     call_submit(pg, call);
 }
 
+/* The start-up options of the model always count. */
+void store_line(struct pg_connection *pg, const struct store_line *line, store_number_fn done,
+                void *ctx)
+{
+    (void)line;
+    simple(pg, CALL_PING, NULL, done, ctx);
+}
+
 void store_ping(struct pg_connection *pg, store_number_fn done, void *ctx)
 {
     simple(pg, CALL_PING, NULL, done, ctx);

@@ -300,7 +300,7 @@ class Pair:
 FRESH = int(os.environ.get("HOLDFAST_CONFORMANCE_SEED", random.randrange(10**6)))
 
 
-@pytest.mark.parametrize("seed", [1, 2, FRESH])
+@pytest.mark.parametrize("seed", [1, FRESH])
 def test_the_model_does_what_the_functions_do(cluster, seed):
     if not PROGRAM.exists():
         pytest.skip(f"{PROGRAM} is not built")
@@ -321,6 +321,7 @@ def test_the_model_does_what_the_functions_do(cluster, seed):
             words, ours, theirs = pair.step()
             trace.append(f"{words} -> {theirs[0]}")
             assert ours == theirs, (
-                f"seed {seed}, call {number}: {words}\nmodel  {ours}\nserver {theirs}\nbefore: " + "; ".join(trace[-12:]))
+                f"seed {seed}, call {number}: {words}\nmodel  {ours}\nserver {theirs}\n"
+                "before: " + "; ".join(trace[-12:]))
     finally:
         model.close()
