@@ -141,7 +141,7 @@ def command_of(test):
     if kind == "two":
         return ["holdfast", "holdfast-sim"], [python, "tests/sql/run.py", f"tests/sql/two/{name}.py"], pytest
     if kind == "system":
-        return ["holdfast", "holdfast-lab", "source-driver"], [
+        return ["holdfast", "holdfast-lab", "source-driver", "holdfast-unfenced", "false_clock"], [
             python, "-m", "pytest", "-p", "no:cacheprovider", "-q", "-rfE", "--tb=line",
             f"tests/system/{name}.py"], pytest
     if kind == "sim":

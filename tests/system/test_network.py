@@ -57,3 +57,34 @@ def test_cut_off_from_the_database(make_split, ways):
     assert cluster.partitions_of("far-1")
     settle(cluster, duplicates=died_with(RATE * (TTL + 1), len(orphans), cluster.hub.partitions))
     end(cluster)
+
+
+def test_cut_off_from_thingworx(make_split):
+    """What the node owns waits, for as long as the cut lasts, and nothing else does."""
+    cluster, network = make_split()
+    own = cluster.partitions_of("far-1")
+    grants = cluster.grants()
+    network.cut(port=cluster.thingworx.ports["port"])
+    reached = cluster.checkpoints()
+    emitted = cluster.hub.state()["emitted"]
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 3 * RATE, 30, "events are sent")
+    now = cluster.checkpoints()
+    assert all(now[p] > reached[p] + RATE // 6 for p in now if p not in own)
+    network.heal()
+    # What was on the wire when the cable was cut may have been accepted, and comes again.
+    settle(cluster, duplicates=RATE // 2)
+    assert cluster.grants() == grants
+    end(cluster)
+
+
+def test_a_lossy_network(make_split):
+    """One packet in twenty is lost, each way, to the database, the hub and ThingWorx."""
+    cluster, network = make_split()
+    network.lose(50)
+    emitted = cluster.hub.state()["emitted"]
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 5 * RATE, 30, "events are sent")
+    network.heal()
+    wait_until(lambda: len(cluster.owners()) == 6, 20, "every partition has an owner")
+    # If a lease got lost with the packets, its partitions were taken over.
+    settle(cluster, duplicates=2 * died_with(RATE * (TTL + 1), 2, 6))
+    end(cluster)
