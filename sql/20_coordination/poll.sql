@@ -16,7 +16,8 @@ AS $$
 DECLARE
     v_id constant int := session_of(session_key);
 BEGIN
-    IF NOT EXISTS (SELECT FROM session s WHERE s.session_id = v_id AND s.lease_pid = pg_backend_pid()) THEN
+    IF NOT EXISTS (SELECT FROM session s
+                    WHERE s.session_id = v_id AND pg_backend_pid() IN (s.work_pid, s.lease_pid)) THEN
         PERFORM note_backend(v_id, 'work');
     END IF;
     RETURN QUERY

@@ -21,6 +21,7 @@ TTL_MS = 5000
 START_MS = 20000  # three connections cost 50 ms of CPU; all at once would measure that
 _TICKS = os.sysconf("SC_CLK_TCK")
 PROCESSES = ("a", "b")
+QUIET_WAL = 2000  # bytes a second
 
 
 def configure(postgres, name):
@@ -174,6 +175,20 @@ def half_dies(sessions, partitions):
             "survivors_that_lost_their_lease": sessions.number("lost", heir) - lost_before}
 
 
+def vacuum_by_itself(postgres, on_or_off):
+    postgres.query(f"ALTER SYSTEM SET autovacuum = {on_or_off}", database="postgres")
+    postgres.query("SELECT pg_reload_conf()", database="postgres")
+
+
+def wal_in_a_second(postgres):
+    def written():
+        return int(postgres.query("SELECT wal_bytes FROM pg_stat_wal", database="postgres")[0][0])
+
+    before = written()
+    time.sleep(1)  # the second that is measured
+    return written() - before
+
+
 def measure(run, postgres, options):
     count = options.sessions
     configure(postgres, "sessions")
@@ -182,15 +197,19 @@ def measure(run, postgres, options):
     report.say(f"{count} sessions have joined within {joined:.1f} s")
     given = sessions.register(options.partitions)
     report.say(f"{options.partitions} partitions were given to them within {given:.1f} s")
-    # Until autovacuum and the checkpointer have done with what was just made.
+    # Autovacuum would go over what was just made, and its WAL is not that of pings and watches.
+    vacuum_by_itself(postgres, "off")
     sessions.query("VACUUM ANALYZE")
     sessions.query("CHECKPOINT")
+    wait_until(lambda: wal_in_a_second(postgres) < QUIET_WAL, 60,
+               "the server writes no WAL of what was just made")
     result = {"sessions": count, "partitions": options.partitions, "join_seconds": round(joined, 1)}
     seconds = 10 if options.quick else 30
     result["pings_watches_polls"] = rest(sessions, seconds)
     for child in sessions.children.values():
         child.signal(signal.SIGUSR1)
     result["with_reports_every_second"] = rest(sessions, seconds)
+    vacuum_by_itself(postgres, "on")
     result["server_memory_mib"] = round(memory_mib(processes_of(postgres.child.pid)))
     result["half_of_them_die"] = half_dies(sessions, options.partitions)
     for child in sessions.children.values():
