@@ -331,7 +331,7 @@ DELIVERY = [
              ("system", "test_destination", "stored_before")),
     Mutation("notice-for-nobody", "a notice reaches whom it names",
              "src/core/notice.c",
-             "        if (number == session_id)\n            return true;\n", "",
+             "        if (number == session_id)\n", "        if (number == -session_id)\n",
              ("unit", "test_notice")),
     Mutation("notice-names-nobody", "a change of an assignment names the sessions",
              COORDINATION + "touch_sessions.sql",
