@@ -234,7 +234,10 @@ void check_buried(struct world *w, const struct server *server, int session, int
 
 void check_swept(struct world *w, const struct server *server)
 {
-    if (server->db.t.leader == DB_NOBODY)
+    bool live = false;
+    for (int i = 0; i < DB_SESSIONS; i++)
+        live = live || (server->db.t.sessions[i].id != 0 && !server->db.t.sessions[i].ended);
+    if (live && server->db.t.leader == DB_NOBODY)
         world_fail(w, "server %d: nobody leads after a sweep", server->index);
 }
 

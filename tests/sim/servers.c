@@ -112,8 +112,9 @@ static void on_split_ends(void *ctx, uint64_t index)
 {
     struct servers *s = ctx;
     struct server *server = &s->server[index];
-    if (servers_primary(s) == server)
-        return;
+    const struct server *other = &s->server[(index + 1) % SERVERS];
+    if (!other->primary || other->db.timeline < server->db.timeline)
+        return; /* it has become the newer one again */
     world_trace(s->world, "server %d, left behind, is cut off", (int)index);
     end_all(s, server);
     server->up = server->primary = false;

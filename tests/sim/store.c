@@ -139,7 +139,8 @@ static struct configuration *make_configuration(const struct call *call)
                                                      .max_in_flight = 4,
                                                      .request_timeout_ms = 1500,
                                                      .max_rows = 20,
-                                                     .max_bytes = 65536};
+                                                     .max_bytes = 65536,
+                                                     .failed_after_s = 900};
     c->destinations[0].base_urls[0] = xstrdup("http://192.0.2.1:80/Thingworx");
     c->destinations[0].base_urls[1] = xstrdup("http://192.0.2.2:80/Thingworx");
     c->fleets = xcalloc(1, sizeof *c->fleets);
