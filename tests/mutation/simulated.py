@@ -44,6 +44,4 @@ SIMULATED = [
     Mutation("sim-letters-not-kept", "an event is complete when its dead letter is stored",
              "src/node/office.c", "        if (err == NULL || letter->grant == NULL)\n",
              "        if (err == NULL || letter->grant != NULL)\n", SIM),
-    Mutation("sim-saved-for-ever", "after a crash of the database everything is saved again",
-             "src/node/node.c", "    grants_save_anew(node->parts.grants);\n", "", SIM),
 ]

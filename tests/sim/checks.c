@@ -15,7 +15,7 @@
 struct grant_record {
     UT_hash_handle hh;
     int64_t token;
-    int node;
+    int node, timeline;
     int64_t start, highest; /* began behind this; accepted up to this */
     bool disturbed, unknown;
     bool told; /* to the process that lives as `life` of the node */
@@ -184,9 +184,16 @@ static void check_grant(struct world *w, struct server *server, int i, int64_t h
     if (kept != 0 && kept != owner->node + 1 && t->reserved_until_us > server->db.now_us)
         world_fail(w, "server %d: a restart has moved partition %d from n%d to n%d", server->index,
                    i, kept - 1, owner->node);
+    c->kept_for[server->index][i] = 0;
     struct grant_record *grant = grant_of(c, p->token);
-    if (grant->node != NOWHERE)
+    /* A primary that was left behind draws tokens that the other one may not know of. */
+    bool elsewhere = grant->node != NOWHERE && grant->timeline != server->db.timeline;
+    if (grant->node != NOWHERE && !elsewhere)
         world_fail(w, "token %lld was drawn twice", (long long)p->token);
+    if (elsewhere)
+        grant->disturbed = grant->unknown = true;
+    grant->told = false;
+    grant->timeline = server->db.timeline;
     grant->node = owner->node;
     grant->start = t->checkpoints[i].sequence;
     c->highest_granted[server->index][i] = p->token;
