@@ -13,7 +13,6 @@
 
 /* Fixed parts of a row; the middle, which carries the time, is the same for all rows of an event.
  */
-#define ROW_HEAD "{\"name\":\""
 #define ROW_TIME "\",\"time\":"
 #define ROW_VALUE ",\"quality\":\"GOOD\",\"value\":{\"value\":"
 #define MIDDLE_MAX 64u
@@ -26,36 +25,13 @@ struct translate_member {
     uint64_t hash;
 };
 
-void rows_init(struct rows *rows)
-{
-    *rows = (struct rows){.count = 0};
-    buffer_init(&rows->text, TRANSLATE_TEXT_MAX);
-    buffer_init(&rows->names, TRANSLATE_BODY_MAX);
-}
-
-void rows_free(struct rows *rows)
-{
-    buffer_free(&rows->text);
-    buffer_free(&rows->names);
-    free(rows->ends);
-    free(rows->members);
-    free(rows->slots);
-    rows_init(rows);
-}
-
-struct slice rows_row(const struct rows *rows, uint32_t i)
-{
-    uint32_t begin = i == 0 ? 0 : rows->ends[i - 1] + 1;
-    return (struct slice){rows->text.data + begin, rows->ends[i] - begin};
-}
-
 static void grow_members(struct rows *rows, uint32_t wanted)
 {
     if (wanted <= rows->member_capacity)
         return;
     uint32_t capacity = rows->member_capacity ? rows->member_capacity * 2 : LINEAR_MAX;
     rows->members = xrealloc(rows->members, capacity * sizeof *rows->members);
-    rows->ends = xrealloc(rows->ends, capacity * sizeof *rows->ends);
+    rows_reserve(rows, capacity);
     rows->member_capacity = capacity;
 }
 
@@ -403,11 +379,7 @@ bool translate(struct slice body, int64_t time_ms, const struct translate_rules 
 {
     uint32_t count = 0;
     size_t size = 0;
-    rows->count = 0;
-    rows->time_ms = time_ms;
-    rows->time_unusable = false;
-    buffer_clear(&rows->text);
-    buffer_clear(&rows->names);
+    rows_clear(rows, time_ms);
     if (!scan_body(body, rows, &count, &size, why))
         return false;
     if (rules->time_member.n > 0)
@@ -421,9 +393,7 @@ bool translate(struct slice body, int64_t time_ms, const struct translate_rules 
 
 bool translate_row(struct slice row, struct rows *rows, struct error *why)
 {
-    rows->count = 0;
-    rows->time_unusable = false;
-    buffer_clear(&rows->text);
+    rows_clear(rows, 0);
     struct json_cursor c = {.p = row.p, .end = row.p + row.n};
     struct json_value value;
     bool ok = row.n <= TRANSLATE_TEXT_MAX && row.n > sizeof ROW_HEAD &&
@@ -431,7 +401,7 @@ bool translate_row(struct slice row, struct rows *rows, struct error *why)
               json_scan_value(&c, JSON_DEPTH_MAX + 3, &value) && c.p == c.end;
     if (!ok)
         return error_set(why, "not a row of property, time, quality and value");
-    grow_members(rows, 1);
+    rows_reserve(rows, 1);
     buffer_append_slice(&rows->text, row);
     rows->ends[0] = (uint32_t)row.n;
     rows->count = 1;

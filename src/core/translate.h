@@ -1,47 +1,19 @@
 #pragma once
-#include "base/buffer.h"
 #include "base/error.h"
 #include "base/slice.h"
+#include "core/rows.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Telemetry into rows of ThingWorx's NamedVTQ data shape, as ready JSON text:
- * {"name":"p1","time":1634630768641,"quality":"GOOD","value":{"value":21.5,"baseType":"NUMBER"}}
- * Values are copied as they were written: a number never goes through a double. */
-
-#define TRANSLATE_BODY_MAX ((size_t)1 << 20)
-#define TRANSLATE_ROWS_MAX 4096u
-/* More than the row text of any event. */
-#define TRANSLATE_TEXT_MAX (TRANSLATE_BODY_MAX + TRANSLATE_ROWS_MAX * (size_t)256)
+/* Telemetry that no rule concerns into rows. Values are copied as they were written: a number never
+ * goes through a double. */
 
 struct translate_rules {
     /* The member that carries the event's own time, by name as it stands in the JSON text; empty
      * for none. It stays a row too. */
     struct slice time_member;
 };
-
-struct translate_member;
-
-/* The rows of one event; a scratch that is used again for every event. */
-struct rows {
-    struct buffer text; /* the rows, joined by commas */
-    uint32_t *ends;     /* where each row ends in it; the next begins one byte later */
-    uint32_t count;
-    int64_t time_ms;    /* the time that the rows carry */
-    bool time_unusable; /* the time member was there but is no time: the given time was used */
-    /* private */
-    struct translate_member *members;
-    uint32_t member_capacity;
-    uint16_t *slots;
-    struct buffer names;
-};
-
-void rows_init(struct rows *rows);
-void rows_free(struct rows *rows);
-
-/* Row i of the text; borrowed until the scratch is used again. */
-struct slice rows_row(const struct rows *rows, uint32_t i);
 
 /* Translates one flat JSON object. Each member becomes a row by its type: numbers NUMBER (integers
  * beyond 2^53 that fit 64 bits LONG), booleans BOOLEAN, strings STRING, objects JSON, arrays JSON

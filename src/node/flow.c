@@ -2,6 +2,7 @@
 
 #include "base/utf8.h"
 #include "core/event.h"
+#include "core/mapping.h"
 #include "node/binder.h"
 #include "node/destination.h"
 #include "node/destinations.h"
@@ -12,6 +13,7 @@
 #include "node/replays.h"
 #include "store/configuration.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 /* An event as it goes through the stages, whoever owns it. The message is borrowed, and whole: each
@@ -60,6 +62,54 @@ static void give_up_body(struct node_parts *node, const struct event_view *event
     give_up(node, event, "unparsable", detail);
 }
 
+/* ---- rules for the payload ---------------------------------------------------------------- */
+
+struct property_search {
+    struct slice properties;
+    char text[32]; /* of a number */
+};
+
+/* For mapping_select: a property of the sender's as text. */
+static struct slice property_text(void *ctx, struct slice name)
+{
+    struct property_search *search = ctx;
+    struct slice rest = search->properties;
+    struct source_property property;
+    while (source_next_property(&rest, &property)) {
+        if (!slice_equal(property.name, name))
+            continue;
+        if (property.kind == SOURCE_VALUE_TEXT)
+            return property.text;
+        if (property.kind == SOURCE_VALUE_BOOLEAN)
+            return slice_from(property.integer ? "true" : "false");
+        if (property.kind != SOURCE_VALUE_INTEGER)
+            break;
+        (void)snprintf(search->text, sizeof search->text, "%" PRId64, property.integer);
+        return slice_from(search->text);
+    }
+    return (struct slice){NULL, 0};
+}
+
+bool flow_translate(const struct fleet_config *fleet, const struct source_message *message,
+                    struct rows *rows, const struct mapping_program **program, struct error *why)
+{
+    struct translate_rules rules = {.time_member = slice_from(fleet->time_member)};
+    int64_t time_ms = event_time_ms(message->creation_ms, message->enqueued_ms);
+    *program = NULL;
+    if (fleet->mapping != NULL) {
+        struct property_search search = {.properties = message->properties};
+        struct mapping_event event = {.device = message->device,
+                                      .module = message->module,
+                                      .subject = message->subject,
+                                      .property = property_text,
+                                      .ctx = &search};
+        *program = mapping_select(fleet->mapping, &event);
+    }
+    if (*program == NULL)
+        return translate(message->body, time_ms, &rules, rows, why);
+    return mapping_apply(fleet->mapping, *program, message->body, time_ms, &rules, rows, why);
+}
+
 /* ---- the way in --------------------------------------------------------------------------- */
 
 static void deliver(struct node_parts *node, const char *fleet_name, struct event_view *event,
@@ -72,14 +122,13 @@ static void deliver(struct node_parts *node, const char *fleet_name, struct even
         give_up(node, event, "refused", "the fleet of the device has no destination");
         return;
     }
-    struct translate_rules rules = {.time_member = slice_from(fleet->time_member)};
     struct error why;
+    const struct mapping_program *program;
     const struct owner *owner = event->owner;
     bool row = owner->kind == OWNER_REPLAY && replay_is_row(event->owner);
     const struct source_message *message = event->message;
-    int64_t time_ms = event_time_ms(message->creation_ms, message->enqueued_ms);
     bool ok = row ? translate_row(message->body, &node->rows, &why)
-                  : translate(message->body, time_ms, &rules, &node->rows, &why);
+                  : flow_translate(fleet, message, &node->rows, &program, &why);
     if (!ok) {
         give_up_body(node, event, &why);
         return;

@@ -1,6 +1,7 @@
 #include "store/configuration.h"
 
 #include "base/memory.h"
+#include "core/mapping.h"
 #include "pg/connection.h"
 #include "store/values.h"
 
@@ -153,6 +154,59 @@ static bool read_fleet(struct json_object *from, struct fleet_config *to, struct
            text_of(from, "time_member", &to->time_member, err);
 }
 
+static bool read_action(struct json_object *from, struct mapping_rule *to, struct error *err)
+{
+    static const char *const names[] = {[MAPPING_PROPERTY] = "property",
+                                        [MAPPING_DROP] = "drop",
+                                        [MAPPING_FLATTEN] = "flatten",
+                                        [MAPPING_CONSTANT] = "constant",
+                                        [MAPPING_OPCUA] = "opcua"};
+    char *action = NULL;
+    size_t i = 0;
+    if (!need_text(from, "action", &action, err) || action == NULL)
+        return false;
+    while (i < sizeof names / sizeof names[0] && strcmp(names[i], action) != 0)
+        i++;
+    free(action);
+    to->action = (enum mapping_action)i;
+    return i < sizeof names / sizeof names[0] || refuse(err, "has an unknown word in", "action");
+}
+
+static bool read_rule(struct json_object *from, struct mapping_rule *to, struct error *err)
+{
+    return need_text(from, "name", &to->name, err) && read_action(from, to, err) &&
+           text_of(from, "devices", &to->devices, err) &&
+           text_of(from, "modules", &to->modules, err) &&
+           text_of(from, "subjects", &to->subjects, err) &&
+           text_of(from, "with_property", &to->with_property, err) &&
+           text_of(from, "with_value", &to->with_value, err) &&
+           text_of(from, "pointer", &to->pointer, err) &&
+           text_of(from, "property", &to->property, err) &&
+           text_of(from, "base_type", &to->base_type, err) &&
+           text_of(from, "separator", &to->separator, err) &&
+           text_of(from, "value", &to->value, err) && text_of(from, "thing", &to->thing, err);
+}
+
+/* The rules come in the order in which they decide; those of one fleet are put together. A database
+ * of the version before has none. */
+static bool read_rules(struct json_object *root, struct fleet_config *fleet, struct error *err)
+{
+    struct json_object *list = member_of(root, "mappings");
+    size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    fleet->rules = xcalloc(count, sizeof *fleet->rules);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *row = json_object_array_get_idx(list, i);
+        struct json_object *name = member_of(row, "fleet");
+        if (name == NULL || strcmp(json_object_get_string(name), fleet->name) != 0)
+            continue;
+        if (!read_rule(row, &fleet->rules[fleet->rule_count++], err))
+            return false;
+    }
+    if (fleet->rule_count > 0)
+        fleet->mapping = mapping_compile(fleet->rules, fleet->rule_count, err);
+    return fleet->rule_count == 0 || fleet->mapping != NULL;
+}
+
 static bool read_hub(struct json_object *from, struct hub_config *to, struct error *err)
 {
     char start, new_log, invalid_offset;
@@ -192,7 +246,8 @@ static bool read_all(struct json_object *root, struct configuration *c, struct e
         return false;
     c->fleets = xcalloc(c->fleet_count, sizeof *c->fleets);
     for (size_t i = 0; i < c->fleet_count; i++)
-        if (!read_fleet(json_object_array_get_idx(list, i), &c->fleets[i], err))
+        if (!read_fleet(json_object_array_get_idx(list, i), &c->fleets[i], err) ||
+            !read_rules(root, &c->fleets[i], err))
             return false;
     if (!list_of(root, "hubs", &list, &c->hub_count, err))
         return false;
@@ -221,6 +276,20 @@ struct configuration *configuration_parse(const char *json, struct error *err)
     return c;
 }
 
+static void free_rules(struct fleet_config *fleet)
+{
+    mapping_free(fleet->mapping);
+    for (size_t i = 0; i < fleet->rule_count; i++) {
+        struct mapping_rule *rule = &fleet->rules[i];
+        char *texts[] = {rule->name,          rule->devices,    rule->modules, rule->subjects,
+                         rule->with_property, rule->with_value, rule->pointer, rule->property,
+                         rule->base_type,     rule->separator,  rule->value,   rule->thing};
+        for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++)
+            free(texts[t]);
+    }
+    free(fleet->rules);
+}
+
 void configuration_free(struct configuration *c)
 {
     if (c == NULL)
@@ -240,6 +309,7 @@ void configuration_free(struct configuration *c)
         free(c->fleets[i].name);
         free(c->fleets[i].destination);
         free(c->fleets[i].time_member);
+        free_rules(&c->fleets[i]);
     }
     for (size_t i = 0; i < c->hub_count; i++) {
         free(c->hubs[i].name);

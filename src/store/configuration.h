@@ -9,6 +9,8 @@
  * replaced as a whole when it changes. Secrets are named here, never held. */
 
 struct pg_connection;
+struct mapping;
+struct mapping_rule;
 
 struct destination_config {
     char *name;
@@ -30,7 +32,10 @@ struct destination_config {
 
 struct fleet_config {
     char *name, *destination;
-    char *time_member; /* NULL: the hub's enqueued time is the value's time */
+    char *time_member;          /* NULL: the hub's enqueued time is the value's time */
+    struct mapping_rule *rules; /* for the payloads; texts are the configuration's */
+    size_t rule_count;
+    struct mapping *mapping; /* of them, with its scratch; NULL: there are none */
 };
 
 /* What to do when the hub says that the offset of a checkpoint does not exist. */

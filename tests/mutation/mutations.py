@@ -10,6 +10,7 @@ The old text must occur exactly once in the file, and the new one must compile w
 """
 
 from mutation.database import DATABASE
+from mutation.mapping import MAPPING
 from mutation.mutation import COORDINATION, Mutation
 from mutation.simulated import SIM, SIMULATED
 
@@ -576,5 +577,5 @@ STEERING = [
              "IF false THEN", ("two", "test_moves", "overdue")),
 ]
 
-MUTATIONS = [*DATABASE, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
+MUTATIONS = [*DATABASE, *MAPPING, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
              *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED]

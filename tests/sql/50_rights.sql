@@ -20,7 +20,7 @@ CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
     'claim_dead_letters', 'add_dead_letters', 'claim_replays', 'settle_replays', 'report_event', 'schema_version']);
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
-    'bind_devices', 'unbind_device', 'replay_dead_letters', 'discard_dead_letters', 'prune_history', 'reset_checkpoint',
+    'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'replay_dead_letters', 'discard_dead_letters', 'prune_history', 'reset_checkpoint',
     'drain_node', 'undrain_node', 'move_partition', 'unpin_partition', 'set_capacity', 'pause_hub', 'resume_hub',
     'pause_partition', 'resume_partition', 'set_setting', 'schema_version']);
 SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_node', oid, 'EXECUTE')$$,
@@ -71,7 +71,7 @@ SELECT is_empty($$SELECT full_name FROM relations WHERE relowner <> 'holdfast_ow
                 'all of them belong to holdfast_owner');
 SELECT is_empty($$SELECT w.want FROM unnest(ARRAY['status', 'nodes', 'leader', 'leader_history', 'partitions',
                    'partition_history', 'plan', 'incarnations', 'bindings', 'unbound_devices', 'dead_letters',
-                   'hubs', 'destinations', 'fleets', 'events', 'settings']) AS w (want)
+                   'hubs', 'destinations', 'fleets', 'mappings', 'events', 'settings']) AS w (want)
                    WHERE w.want NOT IN (SELECT name FROM relations WHERE relkind = 'v')$$, 'no view is missing');
 SELECT ok(NOT has_schema_privilege('public', 'holdfast', 'USAGE'), 'PUBLIC does not see the schema');
 SELECT ok(NOT has_schema_privilege(r, 'holdfast', 'CREATE'), r || ' makes nothing in the schema')

@@ -1,0 +1,35 @@
+"""Mutations of what turns payloads into properties."""
+
+from mutation.mutation import Mutation
+
+MAPPING = [
+    Mutation("rules-for-everybody", "a rule concerns the events that it chooses only",
+             "src/core/mapping.c",
+             "    if (!mapping_like(event->device, selector->devices) ||\n",
+             "    if (\n", ("unit", "test_mapping")),
+    Mutation("program-of-another", "an event is treated by the rules that concern it only",
+             "src/core/mapping.c",
+             "        if ((mapping->selected_by[i] & mask) == 0)\n",
+             "        if (mask == 0)\n", ("unit", "test_mapping")),
+    Mutation("no-rule-wins", "what a rule names wins over what just has that name",
+             "src/core/mapping_apply.c",
+             "    if (!added && item->rule != NULL && rule == NULL)\n        return true;\n", "",
+             ("unit", "test_mapping")),
+    Mutation("an-unfit-value-vanishes", "a value that does not fit its base type goes as it came",
+             "src/core/mapping_apply.c",
+             "    base_type_write_natural(&item->value, &rows->text);\n",
+             "    (void)buffer_append_text(&rows->text, \"null\");\n", ("unit", "test_mapping")),
+    Mutation("integers-beyond-32-bits", "an INTEGER has 32 bits", "src/core/base_type.c",
+             "write_whole(value, INT32_MIN, INT32_MAX, to)",
+             "write_whole(value, INT64_MIN, INT64_MAX, to)", ("unit", "test_mapping")),
+    Mutation("rules-are-not-followed", "nodes follow the rules", "src/node/flow.c",
+             "    if (fleet->mapping != NULL) {\n", "    if (fleet->mapping != NULL && fleet->rule_count > 9999) {\n",
+             ("system", "test_mapping", "follow")),
+    Mutation("rules-in-any-order", "the rule of the higher rank decides",
+             "sql/30_configuration/configuration.sql",
+             "ORDER BY m.fleet, m.rank, m.name", "ORDER BY m.fleet, m.name",
+             ("sql", "13_mappings")),
+    Mutation("ways-without-end", "a fleet's rules choose events in a bounded number of ways",
+             "sql/30_configuration/set_mapping.sql", "    IF ways > most_ways OR", "    IF",
+             ("sql", "13_mappings")),
+]
