@@ -3,9 +3,12 @@
 #include <stdint.h>
 
 /* How many requests a destination should have on the wire: as many as make its throughput no
- * better, found by watching latency. It begins with few, doubles while latency stays, grows by one
- * once it has seen too many, goes down when latency rises or requests fail, and begins anew after
- * an outage, so that a platform that has just come back is not knocked over by the backlog.
+ * better, found by watching latency. It begins with few, doubles while latency stays, and grows by
+ * one once it has seen too many. When latency rises, half as many are tried for a moment: if that
+ * makes them faster there were too many; if not, the platform or the network has become slower by
+ * itself, and fewer requests would only mean less throughput. It goes down when requests fail, and
+ * begins anew after an outage, so that a platform that has just come back is not knocked over by
+ * the backlog.
  *
  * Answers are looked at in windows of at least as many answers as may be on the wire. */
 struct concurrency {
@@ -15,6 +18,7 @@ struct concurrency {
     bool doubling;         /* since the beginning, or the last outage */
     int64_t baseline_us;   /* least mean latency of a window since it was last measured anew */
     int64_t probe_at_us;   /* when it is next measured, by a window with half as many requests */
+    int64_t before_us;     /* mean latency before that window */
     unsigned probing_from; /* the limit to go back to; 0: no such window is on */
     int64_t window_began_us;
     int64_t latency_us; /* sum over the window */

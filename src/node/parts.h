@@ -37,10 +37,10 @@ struct node_parts {
     const char *name;
     const char *secrets_folder;
     int64_t token_lifetime_s;
-    bool discard;     /* receive, settle and throw away: for measuring the source alone */
-    bool stopping;    /* finishing what was begun, then leaving */
+    bool discard;       /* receive, settle and throw away: for measuring the source alone */
+    bool stopping;      /* finishing what was begun, then leaving */
     struct pulse pulse; /* after a gap nothing goes out before the grants are confirmed */
-    struct rows rows; /* scratch of the translation */
+    struct rows rows;   /* scratch of the translation */
     struct membership *membership;
     struct configuration *configuration; /* NULL before the first one */
     struct hubs *hubs;

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-enum { MS = 1000 };
+#define MS ((int64_t)1000)
 
 /* A platform that works on `workers` requests at once, each for `work_us`; answers come in rounds.
  * Returns the time that has passed. */
@@ -55,6 +55,20 @@ static void a_slower_platform_gets_fewer(void **state)
     assert_in_range(c.limit, 28, 32);
 }
 
+static void slowness_that_is_not_ours_costs_no_throughput(void **state)
+{
+    (void)state;
+    struct concurrency c;
+    concurrency_init(&c, 16, true);
+    int64_t now = serve(&c, 1000, 1 * MS, 100, 1);
+    assert_int_equal(c.limit, 16);
+    for (unsigned i = 0; i < 40; i++) {
+        now = serve(&c, 1000, 250 * MS, 1, now);
+        assert_in_range(c.limit, 8, 16);
+    }
+    assert_in_range(c.limit, 14, 16);
+}
+
 static void failures_halve_and_an_outage_begins_anew(void **state)
 {
     (void)state;
@@ -77,7 +91,7 @@ static void one_failure_in_many_is_nothing(void **state)
     concurrency_init(&c, 32, true);
     int64_t now = serve(&c, 32, 10 * MS, 100, 1);
     for (unsigned n = 0; n < 32; n++)
-        concurrency_answered(&c, 30 * MS, n == 0, now + 30 * MS);
+        concurrency_answered(&c, 10 * MS, n == 0, now + 30 * MS);
     assert_true(c.limit > 16);
 }
 
@@ -155,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_finds_what_a_platform_can_do),
         cmocka_unit_test(a_slower_platform_gets_fewer),
+        cmocka_unit_test(slowness_that_is_not_ours_costs_no_throughput),
         cmocka_unit_test(failures_halve_and_an_outage_begins_anew),
         cmocka_unit_test(one_failure_in_many_is_nothing),
         cmocka_unit_test(a_fixed_number_stays),
