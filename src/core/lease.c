@@ -10,7 +10,9 @@ void lease_init(struct lease *lease, int64_t ttl_us)
 
 void lease_taken(struct lease *lease, int64_t sent_us, int64_t now_us)
 {
-    lease->trusted_until_us = sent_us + lease->ttl_us - lease->margin_us;
+    int64_t trust_us = lease->ttl_us - lease->margin_us;
+    lease->trusted_until_us = sent_us + trust_us;
+    lease->doubt_at_us = (now_us - sent_us < trust_us ? sent_us : now_us) + trust_us;
     lease->sent_us = 0;
     /* From when it was sent, as the trust: after a slow answer the first ping is due at once. */
     int64_t interval_us = lease->ttl_us / PINGS_PER_TTL;
@@ -20,6 +22,7 @@ void lease_taken(struct lease *lease, int64_t sent_us, int64_t now_us)
 void lease_lost(struct lease *lease)
 {
     lease->trusted_until_us = 0;
+    lease->doubt_at_us = 0;
     lease->sent_us = 0;
     lease->next_us = 0;
 }
@@ -40,12 +43,18 @@ void lease_ping_answered(struct lease *lease)
     if (lease->trusted_until_us == 0 || lease->sent_us == 0)
         return;
     lease->trusted_until_us = lease->sent_us + lease->ttl_us - lease->margin_us;
+    lease->doubt_at_us = lease->trusted_until_us;
     lease->sent_us = 0;
 }
 
 bool lease_trusted(const struct lease *lease, int64_t now_us)
 {
     return now_us < lease->trusted_until_us;
+}
+
+bool lease_doubtful(const struct lease *lease, int64_t now_us)
+{
+    return now_us >= lease->doubt_at_us;
 }
 
 int64_t lease_remaining_us(const struct lease *lease, int64_t now_us)
@@ -57,7 +66,7 @@ int64_t lease_next_us(const struct lease *lease)
 {
     if (lease->trusted_until_us == 0)
         return INT64_MAX;
-    if (lease->sent_us != 0 || lease->trusted_until_us < lease->next_us)
-        return lease->trusted_until_us;
+    if (lease->sent_us != 0 || lease->doubt_at_us < lease->next_us)
+        return lease->doubt_at_us;
     return lease->next_us;
 }

@@ -9,14 +9,15 @@
     }
 #define ABANDON (OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ABANDON)
 #define DOUBT (OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ASK)
+#define GIVE_UP (OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_DECLINE)
 
 static const struct ownership_edge edges[] = {
     {OWNERSHIP_WAITING, OWNERSHIP_OPENABLE, OWNERSHIP_OPENING, OWNERSHIP_DO_OPEN,
      "opening the partition"},
     {OWNERSHIP_WAITING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING, OWNERSHIP_DO_DROP_UNSENT,
      "handing over: finishing what was begun"},
-    {OWNERSHIP_WAITING, OWNERSHIP_UNREADABLE, OWNERSHIP_DECLINING,
-     OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_DECLINE, "this node does not reach the hub"},
+    {OWNERSHIP_WAITING, OWNERSHIP_UNREADABLE, OWNERSHIP_FINISHING, OWNERSHIP_DO_DROP_UNSENT,
+     "this node does not reach the hub"},
     {OWNERSHIP_WAITING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
 
     {OWNERSHIP_OPENING, OWNERSHIP_OPENED, OWNERSHIP_READING, OWNERSHIP_DO_NOTHING,
@@ -25,8 +26,8 @@ static const struct ownership_edge edges[] = {
      "could not open the partition, trying again"},
     {OWNERSHIP_OPENING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,
      "a higher token reads the partition: asking the database"},
-    {OWNERSHIP_OPENING, OWNERSHIP_UNREADABLE, OWNERSHIP_DECLINING,
-     OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_DECLINE, "this node cannot read the partition"},
+    {OWNERSHIP_OPENING, OWNERSHIP_UNREADABLE, OWNERSHIP_FINISHING, OWNERSHIP_DO_DROP_UNSENT,
+     "this node cannot read the partition"},
     {OWNERSHIP_OPENING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING,
      OWNERSHIP_DO_STOP | OWNERSHIP_DO_DROP_UNSENT, "handing over: finishing what was begun"},
     {OWNERSHIP_OPENING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
@@ -35,8 +36,8 @@ static const struct ownership_edge edges[] = {
      "the partition was detached, opening it again"},
     {OWNERSHIP_READING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,
      "a higher token reads the partition: asking the database"},
-    {OWNERSHIP_READING, OWNERSHIP_UNREADABLE, OWNERSHIP_DECLINING,
-     OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_DECLINE, "this node cannot read the partition"},
+    {OWNERSHIP_READING, OWNERSHIP_UNREADABLE, OWNERSHIP_FINISHING, OWNERSHIP_DO_DROP_UNSENT,
+     "this node cannot read the partition"},
     {OWNERSHIP_READING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING,
      OWNERSHIP_DO_STOP | OWNERSHIP_DO_DROP_UNSENT, "handing over: finishing what was begun"},
     {OWNERSHIP_READING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
@@ -86,6 +87,25 @@ static const struct ownership_edge edges[] = {
      "no answer from the database: asking again"},
     {OWNERSHIP_ABANDONING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
 
+    /* The next owner begins behind the checkpoint: what was delivered must stand in it. */
+    {OWNERSHIP_FINISHING, OWNERSHIP_DRAINED, OWNERSHIP_STORING, OWNERSHIP_DO_SAVE,
+     "nothing is under way any more, saving the last checkpoint"},
+    {OWNERSHIP_FINISHING, OWNERSHIP_OVERDUE, OWNERSHIP_DECLINING, GIVE_UP,
+     "what was begun cannot be finished in time: giving the partition back all the same"},
+    {OWNERSHIP_FINISHING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING, OWNERSHIP_DO_NOTHING,
+     "handing over: finishing what was begun"},
+    {OWNERSHIP_FINISHING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,
+     "a higher token reads the partition: asking the database"},
+    {OWNERSHIP_FINISHING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+
+    {OWNERSHIP_STORING, OWNERSHIP_SAVED, OWNERSHIP_DECLINING, GIVE_UP,
+     "saved, giving the partition back"},
+    {OWNERSHIP_STORING, OWNERSHIP_OVERDUE, OWNERSHIP_DECLINING, GIVE_UP,
+     "the last checkpoint is not saved in time: giving the partition back all the same"},
+    {OWNERSHIP_STORING, OWNERSHIP_MOVE, OWNERSHIP_DRAINING, OWNERSHIP_DO_NOTHING,
+     "handing over: finishing what was begun"},
+    {OWNERSHIP_STORING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
+
     {OWNERSHIP_DECLINING, OWNERSHIP_RELEASED, OWNERSHIP_ENDED, LOSE, "declined"},
     {OWNERSHIP_DECLINING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE, "another session owns it now"},
     {OWNERSHIP_DECLINING, OWNERSHIP_KEPT, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,
@@ -100,6 +120,8 @@ static const struct ownership_edge edges[] = {
     WOKEN_FROM(OWNERSHIP_SAVING),
     WOKEN_FROM(OWNERSHIP_RELEASING),
     WOKEN_FROM(OWNERSHIP_KEEPING),
+    WOKEN_FROM(OWNERSHIP_FINISHING),
+    WOKEN_FROM(OWNERSHIP_STORING),
     WOKEN_FROM(OWNERSHIP_DECLINING),
     WOKEN_FROM(OWNERSHIP_ABANDONING),
     WOKEN_FROM(OWNERSHIP_IN_DOUBT),
@@ -132,6 +154,8 @@ const char *ownership_state_name(enum ownership_state state)
                                         [OWNERSHIP_SAVING] = "saving",
                                         [OWNERSHIP_RELEASING] = "releasing",
                                         [OWNERSHIP_KEEPING] = "keeping",
+                                        [OWNERSHIP_FINISHING] = "finishing",
+                                        [OWNERSHIP_STORING] = "storing",
                                         [OWNERSHIP_DECLINING] = "declining",
                                         [OWNERSHIP_ABANDONING] = "abandoning",
                                         [OWNERSHIP_IN_DOUBT] = "in doubt",

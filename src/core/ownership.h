@@ -11,6 +11,8 @@ enum ownership_state {
     OWNERSHIP_SAVING,     /* drained: the last checkpoint is on its way */
     OWNERSHIP_RELEASING,  /* the database is asked to hand it over */
     OWNERSHIP_KEEPING,    /* the move was called off: the database is asked to let us keep it */
+    OWNERSHIP_FINISHING,  /* we cannot read it: what was begun is finished before it goes back */
+    OWNERSHIP_STORING,    /* and the last checkpoint is on its way */
     OWNERSHIP_DECLINING,  /* we cannot read it: the database is asked to take it back */
     OWNERSHIP_ABANDONING, /* its offset does not exist: the database is asked to begin anew */
     OWNERSHIP_IN_DOUBT,   /* thrown out by a higher token: nothing until the database confirms */
@@ -27,7 +29,7 @@ enum ownership_event {
     OWNERSHIP_MOVE,       /* the database wants it handed over, or the node stops */
     OWNERSHIP_DRAINED,    /* everything begun is completed */
     OWNERSHIP_SAVED,      /* the last checkpoint is in the database */
-    OWNERSHIP_OVERDUE,    /* the move takes too long, or its successor died */
+    OWNERSHIP_OVERDUE,    /* giving it away takes too long, or the successor died */
     OWNERSHIP_RELEASED,
     OWNERSHIP_KEPT,
     OWNERSHIP_CONFIRMED,  /* the database says that the grant is ours */

@@ -15,7 +15,13 @@
 
 #include <stdlib.h>
 
-enum { BACK_OFF_BASE_MS = 50, BACK_OFF_CAP_MS = 5000, CREDIT_STEPS = 8, DISCARD_WINDOW = 4000 };
+enum {
+    BACK_OFF_BASE_MS = 50,
+    BACK_OFF_CAP_MS = 5000,
+    CREDIT_STEPS = 8,
+    DISCARD_WINDOW = 4000,
+    FINISH_MS = 10000 /* before a partition that cannot be read is given back */
+};
 
 /* A call about a grant that may be gone when the answer comes: found again by its token. */
 struct grant_call {
@@ -180,8 +186,8 @@ static void ask_database(struct grant *grant, unsigned actions, const struct err
                              call_new(grant, OWNERSHIP_KEPT, OWNERSHIP_UNANSWERED));
     if (actions & OWNERSHIP_DO_DECLINE)
         store_decline(work, key, grant->partition_id, grant->token,
-                      why != NULL ? why->message : "not readable from this node", on_call,
-                      call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_UNANSWERED));
+                      grant->unreadable != NULL ? grant->unreadable : "not readable from this node",
+                      on_call, call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_UNANSWERED));
 }
 
 static void carry_out(struct grant *grant, unsigned actions, const struct error *why)
@@ -212,11 +218,21 @@ static void carry_out(struct grant *grant, unsigned actions, const struct error 
         grants_retire(grant->set, grant);
 }
 
+/* The reason is told later, when it is given back. */
+static void note_unreadable(struct grant *grant, const struct error *why)
+{
+    free(grant->unreadable);
+    grant->unreadable = why != NULL ? xstrdup(why->message) : NULL;
+    grant->finish_by_us = clock_now_us() + FINISH_MS * MS_US;
+}
+
 void grant_step(struct grant *grant, enum ownership_event event, const struct error *why)
 {
     const struct ownership_edge *edge = ownership_step(grant->state, event);
     if (edge == NULL)
         return;
+    if (event == OWNERSHIP_UNREADABLE)
+        note_unreadable(grant, why);
     struct log_field fields[] = {F_TEXT("hub", grant->hub_name),
                                  F_TEXT("partition", grant->partition),
                                  F_NUMBER("token", grant->token),
@@ -387,5 +403,6 @@ void grant_free(struct grant *grant)
     free(grant->partition);
     free(grant->resume_offset);
     free(grant->log);
+    free(grant->unreadable);
     free(grant);
 }

@@ -40,6 +40,8 @@ struct grant {
     int64_t move_deadline_us; /* 0: none */
     int64_t created_us;
     int64_t decline_at_us; /* when a hub that stays away makes us give the partition back */
+    int64_t finish_by_us;  /* of what we cannot read: when it goes back, whatever is under way */
+    char *unreadable;      /* why it goes back; NULL: it does not */
     int64_t doubted_us;    /* since when the database is asked */
     int64_t ask_at_us;     /* in doubt: when to ask again */
     bool stolen;           /* the source said so: a stale primary would confirm it all the same */

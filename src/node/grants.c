@@ -290,7 +290,8 @@ static void finish_saving(struct grants *g)
     struct tracker_mark mark;
     DL_FOREACH_SAFE(g->list, grant, next)
     {
-        if (grant->state == OWNERSHIP_SAVING && !tracker_checkpoint(grant->tracker, &mark))
+        if ((grant->state == OWNERSHIP_SAVING || grant->state == OWNERSHIP_STORING) &&
+            !tracker_checkpoint(grant->tracker, &mark))
             grant_step(grant, OWNERSHIP_SAVED, NULL);
     }
 }
@@ -426,6 +427,14 @@ static void look_after(struct grant *grant, int64_t now_us)
             grant->move_deadline_us = 0;
             grant_step(grant, OWNERSHIP_OVERDUE, NULL);
         }
+        break;
+    case OWNERSHIP_FINISHING:
+    case OWNERSHIP_STORING:
+        if (grant->state == OWNERSHIP_FINISHING && grant->reader == NULL &&
+            tracker_in_flight(grant->tracker) == 0)
+            grant_step(grant, OWNERSHIP_DRAINED, NULL);
+        else if (now_us >= grant->finish_by_us)
+            grant_step(grant, OWNERSHIP_OVERDUE, NULL);
         break;
     default:
         break;

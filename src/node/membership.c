@@ -391,7 +391,7 @@ static void begin(struct membership *m)
              F_TEXT("incarnation", m->session.incarnation));
     store_listen(lines_get(m->lines, LINE_WORK), NULL, m);
     m->handlers.live(m->handlers.ctx);
-    if (m->confirming) {
+    if (m->confirming && lease_trusted(&m->lease, clock_now_us())) {
         m->confirming = false;
         m->handlers.confirmed(m->handlers.ctx);
     }
@@ -503,7 +503,7 @@ void membership_tick(struct membership *m, int64_t now_us)
         step(m, SESSION_RETRY_DUE, NULL);
     if (m->state != SESSION_LIVE && m->state != SESSION_LEAVING)
         return;
-    if (!lease_trusted(&m->lease, now_us)) {
+    if (lease_doubtful(&m->lease, now_us)) {
         struct error why;
         error_set(&why, "the database did not answer a ping in time");
         error_hint(&why, "Check the network to the database, its load, and this node's stalls.");

@@ -224,3 +224,23 @@ def test_a_node_that_flaps_moves_nothing_between_the_others(make_cluster):
     assert between == [], "nothing moves from one steady node to another"
     settle(cluster, duplicates=3 * RATE)
     end(cluster)
+
+
+def test_a_declined_partition_repeats_nothing(make_cluster):
+    """A node that may not read a partition any more gives it back, and nobody has died: what it had
+    on the wire is finished, and what it has delivered is saved before."""
+    cluster = make_cluster(nodes=2, devices=16, partitions=4)
+    cluster.thingworx.fault(kind="latency", ms=600)
+    cluster.hub.generate(devices=16, rate=200)
+    flowing(cluster, 200)
+    before = cluster.owners()
+    for partition in before:  # of whose many events of few Things some are always on the wire
+        cluster.hub.fault(kind="detach", partition=int(partition), condition="amqp:not-allowed")
+    wait_until(lambda: {row.partition for row in cluster.query(
+        "SELECT p.partition FROM holdfast.ownership o JOIN holdfast.partition p USING (partition_id)"
+        " WHERE o.end_reason = 'declined'")} == set(before), 30, "all are given back once")
+    wait_until(lambda: len(cluster.owners()) == len(before), 30, "all have owners again")
+    flowing(cluster, 200)
+    cluster.thingworx.clear_faults()
+    settle(cluster, duplicates=0)
+    end(cluster)

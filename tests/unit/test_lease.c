@@ -49,6 +49,44 @@ static void a_slow_join_is_followed_by_a_ping_at_once(void **state)
     assert_true(lease_ping_due(&lease, TTL / 3));
 }
 
+/* On a database where each join takes so long, giving up and joining again would go on for ever. */
+static void a_join_slower_than_the_trust_is_decided_by_the_first_ping(void **state)
+{
+    (void)state;
+    struct lease lease;
+    int64_t now = 2 * TTL;
+    lease_init(&lease, TTL);
+    lease_taken(&lease, 0, now);
+    assert_false(lease_trusted(&lease, now));
+    assert_int_equal(lease_remaining_us(&lease, now), 0);
+    assert_false(lease_doubtful(&lease, now));
+    assert_true(lease_ping_due(&lease, now));
+    lease_ping_sent(&lease, now);
+    assert_int_equal(lease_next_us(&lease), now + TTL - MARGIN);
+    assert_false(lease_doubtful(&lease, now + TTL - MARGIN - 1));
+    lease_ping_answered(&lease);
+    assert_true(lease_trusted(&lease, now + TTL - MARGIN - 1));
+    assert_true(lease_doubtful(&lease, now + TTL - MARGIN));
+
+    /* Unanswered it is in doubt after one time of trust, and has not been trusted at all. */
+    lease_taken(&lease, 0, now);
+    lease_ping_sent(&lease, now);
+    assert_false(lease_trusted(&lease, now + 1));
+    assert_true(lease_doubtful(&lease, now + TTL - MARGIN));
+}
+
+static void a_join_in_time_gives_no_more_than_trust(void **state)
+{
+    (void)state;
+    struct lease lease;
+    lease_init(&lease, TTL);
+    lease_taken(&lease, 1000000, 1000000 + TTL - MARGIN - 1);
+    assert_false(lease_doubtful(&lease, 1000000 + TTL - MARGIN - 1));
+    assert_true(lease_doubtful(&lease, 1000000 + TTL - MARGIN));
+    lease_lost(&lease);
+    assert_true(lease_doubtful(&lease, 0));
+}
+
 static void an_answer_after_the_loss_brings_nothing_back(void **state)
 {
     (void)state;
@@ -91,6 +129,8 @@ int main(void)
         cmocka_unit_test(trust_counts_from_when_the_call_was_sent),
         cmocka_unit_test(a_slow_answer_does_not_stretch_trust),
         cmocka_unit_test(a_slow_join_is_followed_by_a_ping_at_once),
+        cmocka_unit_test(a_join_slower_than_the_trust_is_decided_by_the_first_ping),
+        cmocka_unit_test(a_join_in_time_gives_no_more_than_trust),
         cmocka_unit_test(an_answer_after_the_loss_brings_nothing_back),
         cmocka_unit_test(an_answer_to_no_ping_brings_nothing),
         cmocka_unit_test(it_says_when_to_look_again),

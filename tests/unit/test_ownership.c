@@ -94,6 +94,42 @@ static void an_overdue_move_is_called_off_and_reading_goes_on(void **state)
     assert_true(ownership_step(e->to, OWNERSHIP_OPENABLE)->actions & OWNERSHIP_DO_OPEN);
 }
 
+/* Nobody has died, so nothing may come twice: what was delivered stands in the checkpoint before
+ * another session is given the partition. */
+static void what_cannot_be_read_is_saved_before_it_is_given_back(void **state)
+{
+    (void)state;
+    for (int s = OWNERSHIP_WAITING; s <= OWNERSHIP_READING; s++) {
+        const struct ownership_edge *e =
+            ownership_step((enum ownership_state)s, OWNERSHIP_UNREADABLE);
+        assert_int_equal(e->actions, OWNERSHIP_DO_DROP_UNSENT);
+        e = ownership_step(e->to, OWNERSHIP_DRAINED);
+        assert_int_equal(e->actions, OWNERSHIP_DO_SAVE);
+        e = ownership_step(e->to, OWNERSHIP_SAVED);
+        assert_true(e->actions & OWNERSHIP_DO_DECLINE);
+        assert_int_equal(ownership_step(e->to, OWNERSHIP_RELEASED)->to, OWNERSHIP_ENDED);
+    }
+    /* Whoever asks for it meanwhile gets it as in every planned move. */
+    assert_int_equal(ownership_step(OWNERSHIP_FINISHING, OWNERSHIP_MOVE)->to, OWNERSHIP_DRAINING);
+    assert_int_equal(ownership_step(OWNERSHIP_STORING, OWNERSHIP_MOVE)->to, OWNERSHIP_DRAINING);
+}
+
+/* A destination that hangs, or a database that does not save, does not keep it here for ever. */
+static void what_cannot_be_saved_is_given_back_all_the_same(void **state)
+{
+    (void)state;
+    for (int s = OWNERSHIP_FINISHING; s <= OWNERSHIP_STORING; s++) {
+        const struct ownership_edge *e = ownership_step((enum ownership_state)s, OWNERSHIP_OVERDUE);
+        assert_int_equal(e->to, OWNERSHIP_DECLINING);
+        assert_true((e->actions & OWNERSHIP_DO_DROP_ALL) && (e->actions & OWNERSHIP_DO_DECLINE));
+    }
+    size_t n;
+    const struct ownership_edge *edges = ownership_edges(&n);
+    for (size_t i = 0; i < n; i++)
+        if (edges[i].actions & OWNERSHIP_DO_DECLINE)
+            assert_true(edges[i].event == OWNERSHIP_SAVED || edges[i].event == OWNERSHIP_OVERDUE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +139,8 @@ int main(void)
         cmocka_unit_test(a_revoked_grant_ends_from_every_state),
         cmocka_unit_test(a_planned_move_drains_saves_releases),
         cmocka_unit_test(an_overdue_move_is_called_off_and_reading_goes_on),
+        cmocka_unit_test(what_cannot_be_read_is_saved_before_it_is_given_back),
+        cmocka_unit_test(what_cannot_be_saved_is_given_back_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
