@@ -11,6 +11,7 @@ import time
 import traceback
 
 from chaos import faults, report, schedule, verdict
+from chaos.faults_database import FAIL_OVER
 from chaos.runner import Runner
 from chaos.world import World, dump, write_json
 from harness import place, process
@@ -84,7 +85,8 @@ def run(options, faults_planned, kinds):
     memory = options.memory or (1024 if sanitized() else 256)
     os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99:quarantine_size_mb=32")
     world = World(place.Run(f"chaos-{options.seed}"), options.nodes, options.partitions, options.rate,
-                  {kind.name: kind for kind in kinds})
+                  {kind.name: kind for kind in kinds},
+                  fails_over=any(fault.kind == FAIL_OVER for fault in faults_planned))
     began = time.monotonic()
     print(f"seed {options.seed}, {options.minutes:g} minutes, {options.nodes} nodes,"
           f" {options.partitions} partitions, {options.rate} events/s; starting ...", flush=True)

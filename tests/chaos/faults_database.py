@@ -35,6 +35,16 @@ def away(world, fault):
     world.postgres.start()
 
 
+def fail_over(world, fault):
+    """The primary dies for good, and its synchronous standby is promoted. What commits without
+    waiting, checkpoints, may be lost with it."""
+    world.crashed()
+    world.postgres.kill()
+    yield after(fault.seconds)
+    world.postgres.promote()
+    world.cluster.look_away()
+
+
 def backend_killed(world, fault):
     """kill -9 of one backend: the server resets all sessions and recovers, without a restart."""
     pids = [pid for session in _sessions(world) for pid in session[1:]]
@@ -128,11 +138,14 @@ def _table(chance):
 
 
 CLAIMS = ("database",)
+FAIL_OVER = "database fails over"  # once in a run: there is one standby
 
 KINDS = [
     Kind("database restarted", restart, 2, (0.0, 0.0), "database", CLAIMS, holds=True, overhead=3),
     Kind("database crashed", crash, 2, (0.0, 2.0), "database", CLAIMS, holds=True, overhead=3),
     Kind("database away", away, 2, (2.0, 12.0), "database", CLAIMS, holds=True, overhead=3),
+    Kind(FAIL_OVER, fail_over, 2, (0.0, 8.0), "database", CLAIMS, holds=True, overhead=4,
+         once=True),
     Kind("backend killed -9", backend_killed, 2, (0.5, 1.0), "database", CLAIMS, holds=True,
          overhead=2, choose=_pick),
     Kind("connections terminated", terminated, 3, (0.2, 1.0), "node", ("node",), CLAIMS,

@@ -6,14 +6,15 @@ from harness import clock, netns, place
 
 
 def ports_of(world, what):
-    """The port of a server as a node knows it; None means all of them."""
-    return {"database": world.postgres.port, "hub": world.hub.ports["amqp_port"],
-            "ThingWorx": world.thingworx.ports["port"], "everything": None}[what]
+    """The ports of a server as a node knows it; None means all of them."""
+    return {"database": world.database_ports, "hub": [world.hub.ports["amqp_port"]],
+            "ThingWorx": [world.thingworx.ports["port"]], "everything": [None]}[what]
 
 
 def cut(world, fault):
     network = world.networks[fault.target]
-    network.cut(tuple(fault.choice["ways"]), ports_of(world, fault.choice["from"]))
+    for port in ports_of(world, fault.choice["from"]):
+        network.cut(tuple(fault.choice["ways"]), port)
     yield after(fault.seconds)
     network.heal()
 

@@ -37,6 +37,7 @@ class Kind(typing.NamedTuple):
     overhead: float = 1.0  # seconds that injecting and healing take
     needs: typing.Callable = None  # gives None, or why it cannot be done here
     choose: typing.Callable = None  # (random) -> dict of further choices
+    once: bool = False  # in a run
 
 
 class Fault(typing.NamedTuple):
@@ -93,6 +94,7 @@ def plan(kinds, seed, seconds, nodes, partitions, gap=MEAN_GAP, most=MOST_AT_ONC
         claims = claims_of(kind, target, nodes)
         beside = [other for other in taken if other[0] < until and at < other[1]]
         if (until > end or len(beside) >= most
+                or kind.once and any(fault.kind == kind.name for fault in faults)
                 or any(conflict(claims, other[2]) for other in taken
                        if other[0] < until + COOL_DOWN and at < other[1] + COOL_DOWN)
                 or _too_many_nodes(claims, beside, nodes)):

@@ -177,7 +177,7 @@ def _disorder(grants):
 
 def _logs(world):
     for path in sorted((world.run.path / "log").glob("*.log")):
-        pattern = SERVER_BUG if path.stem == "postgres" else BUG
+        pattern = SERVER_BUG if path.stem.startswith("postgres") else BUG
         with path.open(encoding="utf-8", errors="replace") as file:
             bad = [line.strip() for line in file if pattern.search(line)]
         if bad:

@@ -7,6 +7,7 @@ import psycopg2
 
 from chaos import watch
 from chaos.causes import Record
+from chaos.database import Database
 from chaos.faults_process import Quiet
 from chaos.schedule import claims_of
 from harness import clock, netns, place, process
@@ -30,11 +31,13 @@ EXCUSE_MARGIN = 2.0  # seconds that an effect outlasts its fault
 class World:
     """Also the context of every fault: see the faults_*.py."""
 
-    def __init__(self, run, nodes, partitions, rate, kinds):
+    def __init__(self, run, nodes, partitions, rate, kinds, fails_over=False):
+        """`fails_over`: the database has a standby."""
         self.run = run
         self.rate = rate
         self.kinds = kinds
-        self.postgres = Postgres(run, settings=SETTINGS)
+        self.fails_over = fails_over
+        self.postgres = Database(run, SETTINGS) if fails_over else Postgres(run, settings=SETTINGS)
         self.cluster = Cluster(run, nodes=nodes, partitions=partitions, devices=DEVICES,
                                properties=PROPERTIES, postgres=self.postgres,
                                node_arguments=NODE_ARGUMENTS)
@@ -52,7 +55,8 @@ class World:
     # --- life ---
 
     def begin(self):
-        self.postgres.start()
+        if not self.fails_over:
+            self.postgres.start()
         self.cluster.prepare()
         self.thingworx.make_things(count=self.partitions, prefix="poison-", properties=PROPERTIES)
         self.cluster.configure()
@@ -74,9 +78,12 @@ class World:
     def _node(self, name):
         """Each in a network of its own, the first also with a clock of its own, where that can be."""
         if "network cut" in self.kinds:
-            netns.admit(self.postgres)
+            if self.fails_over:
+                self.postgres.admit()
+            else:
+                netns.admit(self.postgres)
             self.networks[name] = netns.Namespace(
-                [self.postgres.port, self.hub.ports["amqp_port"], self.thingworx.ports["port"]])
+                [*self.database_ports, self.hub.ports["amqp_port"], self.thingworx.ports["port"]])
         environment = {}
         if name == self.cluster.names[0] and "clock of node-1 jumps" in self.kinds:
             self.clock = clock.Clock(self.run.path / "data" / "clock")
@@ -90,7 +97,9 @@ class World:
             child.kill()
         self._running = {}
         self.cluster.stop()
-        if self.postgres.child:
+        if self.fails_over:
+            self.postgres.end()
+        elif self.postgres.child:
             self.postgres.stop()
         for network in self.networks.values():
             network.close()
@@ -106,6 +115,10 @@ class World:
     @property
     def dsn(self):
         return self.postgres.dsn("node", self.cluster.database)
+
+    @property
+    def database_ports(self):
+        return self.postgres.ports if self.fails_over else [self.postgres.port]
 
     @property
     def node_arguments(self):

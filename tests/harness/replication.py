@@ -53,9 +53,9 @@ class Standby(Postgres):
 class Pair:
     """Stands for the database of a cluster: nodes are told both hosts, the old primary first."""
 
-    def __init__(self, run, name, synchronous):
+    def __init__(self, run, name, synchronous, settings=None):
         # The machine itself does not crash here: waiting for its disk would only cost time.
-        settings = {"fsync": "off"}
+        settings = {"fsync": "off", **(settings or {})}
         self.run = run
         self.old = Postgres(run, settings=settings, name=name + "-a")
         self.old.start()
