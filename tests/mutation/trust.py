@@ -1,0 +1,111 @@
+"""Mutations of what a node may rely on, its lease and its grants: see mutations.py."""
+
+from mutation.mutation import Mutation
+from mutation.simulated import SIM
+
+LEASE = [
+    Mutation("no-trust-margin", "a node stops trusting its lease a margin before it ends",
+             "src/core/lease.c", ".margin_us = ttl_us / MARGIN_DIVISOR",
+             ".margin_us = 0",
+             ("unit", "test_lease")),
+    Mutation("trust-from-the-answer-of-join", "trust counts from when the call was sent",
+             "src/core/lease.c", "lease->trusted_until_us = sent_us + trust_us",
+             "lease->trusted_until_us = now_us + trust_us",
+             ("unit", "test_lease")),
+    Mutation("slow-join-in-doubt-at-once",
+             "a slow join is decided by its first ping: a slow database is not joined in a loop",
+             "src/core/lease.c", "(now_us - sent_us < trust_us ? sent_us : now_us) + trust_us",
+             "sent_us + trust_us",
+             ("unit", "test_lease")),
+    Mutation("slow-join-trusted", "a slow join is not trusted before its first ping is answered",
+             "src/core/lease.c", "    lease->trusted_until_us = sent_us + trust_us;",
+             "    lease->trusted_until_us = (now_us - sent_us < trust_us ? sent_us : now_us) + trust_us;",
+             ("unit", "test_lease")),
+    Mutation("first-ping-from-the-answer", "after a slow join the first ping is due at once",
+             "src/core/lease.c",
+             "now_us - sent_us < interval_us ? sent_us + interval_us : now_us",
+             "0 * sent_us + now_us + interval_us",
+             ("unit", "test_lease")),
+    Mutation("trust-from-after-the-ping", "trust counts from when the ping was sent",
+             "src/core/lease.c", "lease->trusted_until_us = lease->sent_us + lease->ttl_us",
+             "lease->trusted_until_us = lease->next_us + lease->ttl_us",
+             ("unit", "test_lease")),
+    Mutation("an-answer-brings-trust-back", "trust that is lost stays lost",
+             "src/core/lease.c", "if (lease->trusted_until_us == 0 || lease->sent_us == 0)",
+             "if (lease->sent_us < 0)",
+             ("unit", "test_lease")),
+    Mutation("leading-in-doubt", "who doubts its lease stops leading",
+             "src/core/session.c",
+             "    {SESSION_LIVE, SESSION_TRUST_EXPIRED, SESSION_AWAY,\n"
+             "     SESSION_DO_DOUBT | SESSION_DO_CLOSE",
+             "    {SESSION_LIVE, SESSION_TRUST_EXPIRED, SESSION_AWAY,\n     SESSION_DO_CLOSE",
+             ("unit", "test_session")),
+    Mutation("connection-kept-after-a-refusal", "a failed join may have taken the lock: close",
+             "src/core/session.c",
+             "    {SESSION_JOINING, SESSION_REFUSED, SESSION_AWAY,"
+             " SESSION_DO_CLOSE | SESSION_DO_BACK_OFF,",
+             "    {SESSION_JOINING, SESSION_REFUSED, SESSION_AWAY, SESSION_DO_BACK_OFF,",
+             ("unit", "test_session")),
+]
+
+OWNERSHIP = [
+    Mutation("waking-up-keeps-the-unsent", "after a gap everything unsent is dropped",
+             "src/core/ownership.c",
+             "#define WAKE (OWNERSHIP_DO_STOP | OWNERSHIP_DO_DROP_ALL | OWNERSHIP_DO_ASK)",
+             "#define WAKE (OWNERSHIP_DO_STOP | OWNERSHIP_DO_ASK)",
+             ("unit", "test_ownership")),
+    Mutation("waking-up-unnoticed", "a node that was frozen sends nothing before it is confirmed",
+             "src/core/pulse.c", "    *gap = late > p->margin_us;",
+             "    *gap = late > 1000 * p->margin_us;",
+             SIM),
+    Mutation("a-gap-waits-for-the-beat", "what the loop had picked before a gap sends nothing after it",
+             "src/core/pulse.c", "return !p->asleep && late_us(p, now_us) <= p->margin_us;",
+             "return !p->asleep || late_us(p, now_us) < 0;",
+             SIM),
+    Mutation("waking-up-without-a-reset", "what was not sent before the gap is not sent after it",
+             "src/node/node.c",
+             "    grants_suspend(parts->grants);\n    office_reset(parts->office);\n"
+             "    destinations_reset(parts->destinations);\n", "",
+             SIM),
+    Mutation("attach-after-stolen", "who was thrown out asks before it attaches again",
+             "src/core/ownership.c",
+             "    {OWNERSHIP_READING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,",
+             "    {OWNERSHIP_READING, OWNERSHIP_STOLEN, OWNERSHIP_WAITING, OWNERSHIP_DO_BACK_OFF,",
+             ("unit", "test_ownership")),
+    Mutation("declined-unsaved",
+             "a partition that cannot be read is checkpointed before it is given back",
+             "src/core/ownership.c",
+             "    {OWNERSHIP_READING, OWNERSHIP_UNREADABLE, OWNERSHIP_FINISHING,"
+             " OWNERSHIP_DO_DROP_UNSENT,",
+             "    {OWNERSHIP_READING, OWNERSHIP_UNREADABLE, OWNERSHIP_DECLINING, GIVE_UP,",
+             ("unit", "test_ownership")),
+    Mutation("declined-unfinished",
+             "what was begun is finished before a partition that cannot be read is given back",
+             "src/node/grants.c",
+             "grant->state == OWNERSHIP_FINISHING && grant->reader == NULL &&\n"
+             "            tracker_in_flight(grant->tracker) == 0)",
+             "grant->state == OWNERSHIP_FINISHING)",
+             ("system", "test_moves", "declined")),
+    Mutation("release-before-saving", "a partition is handed over only when it is checkpointed",
+             "src/core/ownership.c",
+             "{OWNERSHIP_DRAINING, OWNERSHIP_DRAINED, OWNERSHIP_SAVING, OWNERSHIP_DO_SAVE,",
+             "{OWNERSHIP_DRAINING, OWNERSHIP_DRAINED, OWNERSHIP_RELEASING, OWNERSHIP_DO_RELEASE,",
+             ("unit", "test_ownership")),
+    Mutation("hand-over-drops-what-was-sent",
+             "a planned hand-over finishes what was sent: nothing is delivered twice",
+             "src/node/grant.c",
+             "    int64_t above = destinations_touched(node->destinations, grant);\n"
+             "    int64_t completed = tracker_highest_completed(grant->tracker);\n"
+             "    if (completed > above)\n        above = completed;\n"
+             "    destinations_drop(node->destinations, grant, above);\n",
+             "    struct tracker_mark mark = {{NULL, 0}, INT64_MIN, 0};\n"
+             "    (void)tracker_checkpoint(grant->tracker, &mark);\n"
+             "    int64_t above = mark.sequence;\n"
+             "    destinations_abandon(node->destinations, grant);\n",
+             ("system", "test_life", "rolling_restart")),
+    Mutation("a-revoked-grant-goes-on", "a checkpoint refused as stale ends the grant",
+             "src/core/ownership.c",
+             "    {OWNERSHIP_READING, OWNERSHIP_REVOKED, OWNERSHIP_ENDED, LOSE,",
+             "    {OWNERSHIP_READING, OWNERSHIP_REVOKED, OWNERSHIP_READING, 0,",
+             ("unit", "test_ownership")),
+]
