@@ -84,13 +84,13 @@ static void probe(struct concurrency *c, int64_t mean)
 /* Up, down or as it was, by what the window has shown. */
 static void judge(struct concurrency *c, int64_t now_us)
 {
-    int64_t mean = c->latency_us / c->answers;
     if (c->failures * FAILURE_SHARE > c->answers) {
         c->probing_from = 0;
         c->limit = bounded(c, c->limit / 2);
         c->doubling = false;
         return;
     }
+    int64_t mean = c->latency_us / (c->answers - c->failures);
     if (c->probing_from > 0) {
         judge_probe(c, mean, now_us);
         return;
@@ -117,7 +117,7 @@ void concurrency_answered(struct concurrency *c, int64_t latency_us, bool failed
         return;
     if (c->window_began_us == 0)
         c->window_began_us = now_us - latency_us;
-    c->latency_us += latency_us;
+    c->latency_us += failed ? 0 : latency_us; /* no measure of what values take */
     c->answers++;
     c->failures += failed;
     if (c->answers < c->limit || now_us - c->window_began_us < WINDOW_US)

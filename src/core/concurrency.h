@@ -21,7 +21,7 @@ struct concurrency {
     int64_t before_us;     /* mean latency before that window */
     unsigned probing_from; /* the limit to go back to; 0: no such window is on */
     int64_t window_began_us;
-    int64_t latency_us; /* sum over the window */
+    int64_t latency_us; /* sum over the window, of what did not fail */
     unsigned answers;   /* in the window */
     unsigned failures;  /* of these */
     bool filled;        /* as many as allowed were on the wire in the window */

@@ -312,7 +312,8 @@ static void on_answered(void *ctx, void *request_ctx, const struct thingworx_ans
     struct retrying r = {d, answer, clock_now_us()};
     bool failed = answer->class == ANSWER_RETRY || answer->class == ANSWER_THROTTLED;
     d->in_flight--;
-    concurrency_answered(&d->concurrency, answer->latency_us, failed, r.now_us);
+    if (delivery->rows > 0) /* what the question for the service takes says nothing of values */
+        concurrency_answered(&d->concurrency, answer->latency_us, failed, r.now_us);
     if (delivery->bulk)
         answered_bulk(&r, delivery);
     else

@@ -67,6 +67,13 @@ static void slowness_that_is_not_ours_costs_no_throughput(void **state)
         assert_in_range(c.limit, 8, 16);
     }
     assert_in_range(c.limit, 14, 16);
+    /* also when no window has answers of both kinds */
+    now = serve(&c, 1000, 500 * MS, 2, now);
+    for (unsigned i = 0; i < 40; i++) {
+        now = serve(&c, 1000, 900 * MS, 1, now);
+        assert_in_range(c.limit, 8, 16);
+    }
+    assert_in_range(c.limit, 14, 16);
 }
 
 static void failures_halve_and_an_outage_begins_anew(void **state)
@@ -82,6 +89,22 @@ static void failures_halve_and_an_outage_begins_anew(void **state)
     assert_int_equal(c.limit, 1);
     (void)serve(&c, 32, 10 * MS, 4, now + MS);
     assert_in_range(c.limit, 2, 16); /* doubling, not all at once */
+}
+
+/* A refusal is quick and a time-out is long: neither says how long values take. */
+static void failures_are_no_measure(void **state)
+{
+    (void)state;
+    struct concurrency c;
+    const int64_t latencies[] = {0, 30000 * MS};
+    for (size_t i = 0; i < 2; i++) {
+        concurrency_init(&c, 32, true);
+        int64_t now = serve(&c, 32, 50 * MS, 100, 1);
+        for (unsigned n = 0; n < 32; n++)
+            concurrency_answered(&c, n < 3 ? latencies[i] : 50 * MS, n < 3, now + 50 * MS);
+        assert_int_equal(c.baseline_us, 50 * MS);
+        assert_int_equal(c.limit, 32);
+    }
 }
 
 static void one_failure_in_many_is_nothing(void **state)
@@ -171,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_slower_platform_gets_fewer),
         cmocka_unit_test(slowness_that_is_not_ours_costs_no_throughput),
         cmocka_unit_test(failures_halve_and_an_outage_begins_anew),
+        cmocka_unit_test(failures_are_no_measure),
         cmocka_unit_test(one_failure_in_many_is_nothing),
         cmocka_unit_test(a_fixed_number_stays),
         cmocka_unit_test(the_rate_is_kept),
