@@ -174,7 +174,7 @@ def judge(test):
         return "NO BUILD", compiler_says(complaint)[0][:200]
     status, output = run(argv, TIMEOUT_SECONDS, **more)
     (BUILD.parent / "last-test.log").write_text(output, encoding="utf-8")
-    if status == 0 and not re.search(r"[1-9]\d* passed|PASSED", output):
+    if status == 0 and not re.search(r"[1-9]\d* passed|PASSED|nothing broken", output):
         return "NO VERDICT", "no test ran"
     if status == 0:
         return "green", ""
