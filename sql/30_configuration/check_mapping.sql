@@ -43,10 +43,11 @@ BEGIN
         what_to_do := 'Give value => ''42'', or ''"a text"'', or any other JSON value but null.';
     ELSIF (rule.action IN ('constant', 'opcua') AND rule.pointer IS NOT NULL)
           OR (rule.action <> 'constant' AND rule.value IS NOT NULL)
-          OR (rule.action NOT IN ('property', 'constant') AND rule.base_type IS NOT NULL)
+          OR (rule.action IN ('drop', 'flatten') AND rule.base_type IS NOT NULL)
           OR (rule.action = 'drop' AND rule.property IS NOT NULL)
           OR (rule.action <> 'flatten' AND rule.separator IS NOT NULL)
-          OR (rule.action <> 'opcua' AND rule.thing IS NOT NULL) THEN
+          OR (rule.action <> 'opcua'
+              AND num_nonnulls(rule.thing, rule.writers, rule.nodes) > 0) THEN
         why := format('The action %s has no use for one of the arguments that were given.', rule.action);
     ELSIF rule.with_property = '' OR (rule.with_value IS NOT NULL AND rule.with_property IS NULL) THEN
         why := 'with_value says what a property of the message must be like, but with_property names none.';

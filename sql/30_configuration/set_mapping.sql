@@ -1,5 +1,5 @@
 -- set_mapping(fleet, name, action, pointer, property, base_type, value, separator, thing, devices,
---             modules, subjects, with_property, with_value, rank)
+--             modules, subjects, with_property, with_value, rank, writers, nodes)
 -- Purpose: makes or changes a rule for the payloads of a fleet: which value becomes which property.
 --          Idempotent; running nodes follow. docs/mapping.md has examples.
 -- Parameters: action: property, drop, flatten, constant or opcua; pointer: JSON pointer to the value,
@@ -8,7 +8,7 @@
 --             devices, modules, subjects, with_value: which events it concerns, with * for any run of
 --             characters, null for all; with_property: a property that the message must have;
 --             rank: of two rules for one value the one of the higher rank decides, then the one of the
---             later name.
+--             later name; writers, nodes: with opcua, which values it concerns.
 -- Returns: nothing; raises 22023.
 -- Calls: check_mapping, bump, add_event.
 -- Tables: fleet (lock), mapping (insert, update, read).
@@ -17,7 +17,7 @@ CREATE OR REPLACE FUNCTION holdfast.set_mapping(
     base_type text DEFAULT NULL, value jsonb DEFAULT NULL, separator text DEFAULT NULL,
     thing text DEFAULT NULL, devices text DEFAULT NULL, modules text DEFAULT NULL,
     subjects text DEFAULT NULL, with_property text DEFAULT NULL, with_value text DEFAULT NULL,
-    rank int DEFAULT 0)
+    rank int DEFAULT 0, writers text DEFAULT NULL, nodes text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
@@ -36,7 +36,7 @@ BEGIN
                      ELSE set_mapping.separator END,
                 set_mapping.thing, set_mapping.devices, set_mapping.modules, set_mapping.subjects,
                 set_mapping.with_property, set_mapping.with_value, set_mapping.rank,
-                clock_timestamp());
+                clock_timestamp(), set_mapping.writers, set_mapping.nodes);
     PERFORM holdfast.check_mapping(rule);
     -- Rules of one fleet are set one after the other, so that they can be counted.
     PERFORM FROM holdfast.fleet f WHERE f.name = set_mapping.fleet FOR UPDATE;
@@ -69,5 +69,5 @@ BEGIN
                                'mapping set', 'by ' || session_user);
 END
 $$;
-COMMENT ON FUNCTION holdfast.set_mapping(text, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, int) IS
+COMMENT ON FUNCTION holdfast.set_mapping(text, text, text, text, text, text, jsonb, text, text, text, text, text, text, text, int, text, text) IS
     'Makes or changes a rule for the payloads of a fleet: which value becomes which property; running nodes follow';

@@ -117,7 +117,7 @@ static bool number_of(const struct json_value *value, struct json_value *number)
         *number = *value;
         return true;
     }
-    struct json_cursor c = {.p = value->text.p, .end = value->text.p + value->text.n};
+    struct json_cursor c = json_scan_begin(value->text);
     return value->kind == JSON_STRING && !value->escaped && json_scan_value(&c, 0, number) &&
            c.p == c.end && is_number(number) && number->text.p == value->text.p;
 }
@@ -255,7 +255,7 @@ static bool write_parts(const struct slice parts[PARTS], struct buffer *to)
 static bool write_location_text(struct slice text, struct buffer *to)
 {
     struct slice parts[PARTS] = {{NULL, 0}};
-    struct json_cursor c = {.p = text.p, .end = text.p + text.n};
+    struct json_cursor c = json_scan_begin(text);
     int n = 0;
     do {
         struct json_value number;
@@ -266,22 +266,13 @@ static bool write_location_text(struct slice text, struct buffer *to)
     return n >= ELEVATION && json_scan_end(&c) && write_parts(parts, to);
 }
 
-/* The text was checked as a whole before, so that reading it again cannot fail. */
-static bool next_member(struct json_cursor *c, struct json_value *name, struct json_value *value)
-{
-    if (!json_scan_token(c, '{') && !json_scan_token(c, ','))
-        return false;
-    return json_scan_string(c, name) && json_scan_token(c, ':') &&
-           json_scan_value(c, JSON_DEPTH_MAX, value);
-}
-
 static bool write_location_object(struct slice text, struct buffer *to)
 {
     static const char *const names[] = {"latitude", "longitude", "elevation"};
     struct slice parts[PARTS] = {{NULL, 0}};
-    struct json_cursor c = {.p = text.p, .end = text.p + text.n};
+    struct json_cursor c = json_scan_begin(text);
     struct json_value name, value, number;
-    while (next_member(&c, &name, &value))
+    while (json_scan_member(&c, &name, &value))
         for (int i = 0; i < PARTS; i++) {
             if (!slice_equal(name.text, slice_from(names[i])) || value.kind == JSON_NULL)
                 continue;
@@ -301,10 +292,10 @@ static bool write_location(const struct json_value *value, struct buffer *to)
 
 static bool is_infotable(const struct json_value *value)
 {
-    struct json_cursor c = {.p = value->text.p, .end = value->text.p + value->text.n};
+    struct json_cursor c = json_scan_begin(value->text);
     struct json_value name, member;
     unsigned seen = 0;
-    while (value->kind == JSON_OBJECT && next_member(&c, &name, &member)) {
+    while (value->kind == JSON_OBJECT && json_scan_member(&c, &name, &member)) {
         if (slice_equal(name.text, SLICE_LITERAL("dataShape")) && member.kind == JSON_OBJECT)
             seen |= 1;
         if (slice_equal(name.text, SLICE_LITERAL("rows")) && member.kind == JSON_ARRAY)

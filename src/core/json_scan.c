@@ -398,3 +398,20 @@ bool json_scan_value(struct json_cursor *c, unsigned depth_left, struct json_val
         return json_scan_fail(c, "unknown word");
     }
 }
+
+/* --- step by step -------------------------------------------------------------------------- */
+
+bool json_scan_member(struct json_cursor *c, struct json_value *name, struct json_value *value)
+{
+    if (!json_scan_token(c, '{') && !json_scan_token(c, ','))
+        return false;
+    return json_scan_string(c, name) && json_scan_token(c, ':') &&
+           json_scan_value(c, JSON_DEPTH_MAX, value);
+}
+
+bool json_scan_element(struct json_cursor *c, struct json_value *value)
+{
+    if (!json_scan_token(c, '[') && !json_scan_token(c, ','))
+        return false;
+    return json_scan_value(c, JSON_DEPTH_MAX, value);
+}

@@ -55,3 +55,13 @@ bool json_scan_fail(struct json_cursor *c, const char *why);
  * bytes: plain UTF-8, with only quotes, backslashes, controls and lone surrogates escaped.
  * `to` has room for text.n bytes, which is always enough. Returns the bytes written. */
 size_t json_scan_canonical(struct slice text, char *to);
+
+static inline struct json_cursor json_scan_begin(struct slice text)
+{
+    return (struct json_cursor){.p = text.p, .end = text.p + text.n};
+}
+
+/* Step through an object or an array whose text was read before, from its bracket on. False behind
+ * the last one. */
+bool json_scan_member(struct json_cursor *c, struct json_value *name, struct json_value *value);
+bool json_scan_element(struct json_cursor *c, struct json_value *value);

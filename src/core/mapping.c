@@ -201,12 +201,13 @@ static struct mapping_program *program_create(const struct mapping *mapping, uin
     memset(program->slots, 0xff, slots * sizeof *program->slots);
     program->slot_mask = slots - 1;
     program->constants = xcalloc(mapping->rule_count, sizeof(const struct mapping_compiled *));
+    program->opcua = xcalloc(mapping->rule_count, sizeof(const struct mapping_compiled *));
     for (size_t i = 0; i < mapping->rule_count; i++) {
         const struct mapping_compiled *rule = &mapping->rules[i];
         if ((mapping->selected_by[i] & mask) == 0)
             continue;
         if (rule->rule->action == MAPPING_OPCUA)
-            program->opcua = rule->rule;
+            program->opcua[program->opcua_count++] = rule;
         else if (rule->rule->action == MAPPING_CONSTANT)
             program->constants[program->constant_count++] = rule;
         else
@@ -222,6 +223,7 @@ static void program_free(struct mapping_program *program)
     free(program->nodes);
     free(program->slots);
     free((void *)program->constants);
+    free((void *)program->opcua);
     free(program);
 }
 
@@ -259,9 +261,9 @@ const struct mapping_program *mapping_select(struct mapping *mapping,
     return program;
 }
 
-const struct mapping_rule *mapping_opcua(const struct mapping_program *program)
+bool mapping_is_opcua(const struct mapping_program *program)
 {
-    return program->opcua;
+    return program->opcua_count > 0;
 }
 
 /* --- compiling ----------------------------------------------------------------------------- */

@@ -18,7 +18,7 @@ enum mapping_action {
     MAPPING_DROP,     /* the value is left out */
     MAPPING_FLATTEN,  /* the members of the object become properties of their own */
     MAPPING_CONSTANT, /* every event has this property with this value */
-    MAPPING_OPCUA     /* the event is one of OPC Publisher */
+    MAPPING_OPCUA     /* the event is one of OPC Publisher; names of Things and properties */
 };
 
 /* One rule as the configuration has it. Texts are NULL where there is none. */
@@ -29,12 +29,13 @@ struct mapping_rule {
     char *devices, *modules, *subjects;
     char *with_property, *with_value; /* a property of the message, and what it must be like */
     enum mapping_action action;
-    char *pointer;   /* RFC 6901 */
-    char *property;  /* name; of what is flattened the prefix; with opcua a template */
-    char *base_type; /* NULL: by the value's JSON type */
-    char *separator; /* flatten: between prefix and name */
-    char *value;     /* constant: JSON text */
-    char *thing;     /* opcua: a template */
+    char *pointer;         /* RFC 6901 */
+    char *property;        /* name; of what is flattened the prefix; with opcua a template */
+    char *base_type;       /* NULL: by the value's JSON type */
+    char *separator;       /* flatten: between prefix and name */
+    char *value;           /* constant: JSON text */
+    char *thing;           /* opcua: a template */
+    char *writers, *nodes; /* opcua: which values, by data set writer and node id or field */
 };
 
 enum { MAPPING_SELECTORS_MAX = 64 };
@@ -59,8 +60,8 @@ void mapping_free(struct mapping *mapping);
  * call. */
 const struct mapping_program *mapping_select(struct mapping *mapping,
                                              const struct mapping_event *event);
-/* The opcua rule among them; NULL if there is none. */
-const struct mapping_rule *mapping_opcua(const struct mapping_program *program);
+/* Whether one of them says that the event is one of OPC Publisher. */
+bool mapping_is_opcua(const struct mapping_program *program);
 
 /* As translate(), by the rules of the program. */
 bool mapping_apply(struct mapping *mapping, const struct mapping_program *program,

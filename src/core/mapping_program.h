@@ -37,7 +37,8 @@ struct mapping_program {
     uint32_t slot_mask;
     const struct mapping_compiled **constants;
     size_t constant_count;
-    const struct mapping_rule *opcua;
+    const struct mapping_compiled **opcua; /* in the order in which they decide */
+    size_t opcua_count;
 };
 
 /* The place of that name below a place; MAPPING_NONE if no pointer goes there. */

@@ -18,7 +18,7 @@ struct parcel *parcel_create(const struct rows *rows, const struct parcel_origin
 {
     size_t ends = rows->count * sizeof rows->ends[0];
     size_t bytes = sizeof(struct parcel) + ends + rows->text.n + origin->offset.n +
-                   origin->device.n + origin->module.n + origin->body.n;
+                   origin->device.n + origin->module.n + origin->body.n + origin->thing.n;
     struct parcel *parcel = xmalloc(bytes);
     *parcel = (struct parcel){
         .partition = origin->partition,
@@ -38,12 +38,29 @@ struct parcel *parcel_create(const struct rows *rows, const struct parcel_origin
     parcel->device = place(&end, origin->device);
     parcel->module = place(&end, origin->module);
     parcel->body = place(&end, origin->body);
+    parcel->thing = place(&end, origin->thing);
     return parcel;
 }
 
 void parcel_free(struct parcel *parcel)
 {
+    if (parcel->bundle != NULL && --parcel->bundle->parcels == 0)
+        free(parcel->bundle);
     free(parcel);
+}
+
+void parcel_join(struct parcel *parcel, struct bundle **bundle)
+{
+    if (*bundle == NULL)
+        *bundle = xcalloc(1, sizeof **bundle);
+    (*bundle)->parcels++;
+    (*bundle)->open++;
+    parcel->bundle = *bundle;
+}
+
+bool parcel_completes(struct parcel *parcel)
+{
+    return parcel->bundle == NULL || --parcel->bundle->open == 0;
 }
 
 struct slice parcel_rows(const struct parcel *parcel, uint32_t from, uint32_t to)

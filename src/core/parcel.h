@@ -8,6 +8,13 @@
 struct lane;
 struct lane_group;
 
+/* What several parcels of one event share: an event whose values go to several Things is complete
+ * when the last of them is. Lives as long as one of them does. */
+struct bundle {
+    uint32_t parcels; /* that are not freed */
+    uint32_t open;    /* that are not completed */
+};
+
 /* One event on its way to a Thing: its rows and what must be known when they are completed.
  * One allocation; every slice points into it. */
 struct parcel {
@@ -16,8 +23,11 @@ struct parcel {
     int64_t sequence;
     int64_t enqueued_ms;
     struct slice offset, device, module;
-    struct slice body; /* the event as it came, if it was asked to be kept */
+    struct slice body;     /* the event as it came, if it was asked to be kept */
+    struct slice thing;    /* where it goes, if that is not where the device is bound to */
+    struct bundle *bundle; /* NULL: the event has this parcel only */
     uint32_t row_count;
+    bool repeats; /* a property may have several rows */
     bool dropped; /* its partition was abandoned: completes to nobody */
 
     /* The lanes' own from here on. */
@@ -42,12 +52,19 @@ struct parcel_origin {
     int64_t sequence;
     int64_t enqueued_ms;
     struct slice offset, device, module;
-    struct slice body; /* empty: do not keep it */
+    struct slice body;  /* empty: do not keep it */
+    struct slice thing; /* empty: that of the device */
 };
 
 /* Packs the rows. The caller owns the parcel until it pushes it into a lane. */
 struct parcel *parcel_create(const struct rows *rows, const struct parcel_origin *origin);
 void parcel_free(struct parcel *parcel);
+
+/* Makes the parcel one of the bundle, which is made if it is NULL; for the parcels of one event,
+ * all before the first is pushed. */
+void parcel_join(struct parcel *parcel, struct bundle **bundle);
+/* The parcel is completed; true if with it the event is. */
+bool parcel_completes(struct parcel *parcel);
 
 /* The JSON text of row i. */
 struct slice parcel_row(const struct parcel *parcel, uint32_t i);

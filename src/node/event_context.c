@@ -1,5 +1,7 @@
 #include "node/event_context.h"
 
+#include "base/memory.h"
+
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <math.h>
@@ -196,4 +198,25 @@ bool event_context_read(const char *json, struct source_message *message, struct
     message->properties =
         (struct slice){properties.n > 0 ? texts->data + properties.begin : NULL, properties.n};
     return true;
+}
+
+/* ---- of a single value -------------------------------------------------------------------- */
+
+bool event_context_write_thing(struct slice thing, struct buffer *json)
+{
+    (void)buffer_append_text(json, "{\"thing\":");
+    put_text(json, thing);
+    return buffer_append_text(json, "}") && !json->overflowed;
+}
+
+char *event_context_thing(const char *json)
+{
+    struct json_object *value;
+    struct json_object *root = json_tokener_parse(json);
+    char *thing = NULL;
+    if (json_object_object_get_ex(root, "thing", &value) &&
+        json_object_is_type(value, json_type_string))
+        thing = xstrdup(json_object_get_string(value));
+    json_object_put(root);
+    return thing;
 }

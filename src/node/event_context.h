@@ -19,3 +19,9 @@ bool event_context_write(const struct source_message *message, struct buffer *js
  * `texts`. What makes no sense is passed over, so that an event can always be replayed. False if
  * `texts` is full. */
 bool event_context_read(const char *json, struct source_message *message, struct buffer *texts);
+
+/* The same of a single value whose Thing is not the one that its device is bound to:
+ * {"thing":"line-7"}. */
+bool event_context_write_thing(struct slice thing, struct buffer *json);
+/* The Thing; NULL if there is none. Caller frees. */
+char *event_context_thing(const char *json);

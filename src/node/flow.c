@@ -2,7 +2,7 @@
 
 #include "base/utf8.h"
 #include "core/event.h"
-#include "core/mapping.h"
+#include "core/unzip.h"
 #include "node/binder.h"
 #include "node/destination.h"
 #include "node/destinations.h"
@@ -10,11 +10,12 @@
 #include "node/hubs.h"
 #include "node/office.h"
 #include "node/parts.h"
+#include "node/payload.h"
 #include "node/replays.h"
 #include "store/configuration.h"
 
-#include <inttypes.h>
 #include <stdio.h>
+#include <utlist.h>
 
 /* An event as it goes through the stages, whoever owns it. The message is borrowed, and whole: each
  * stage reads of it what it needs, the sender's properties one by one. */
@@ -53,7 +54,7 @@ static void give_up_body(struct node_parts *node, const struct event_view *event
 {
     char detail[sizeof why->message + 128];
     struct slice encoding = event->message->content_encoding;
-    if (event_is_utf8(encoding)) {
+    if (event_is_utf8(encoding) || unzip_is(event->message->body)) {
         give_up(node, event, "unparsable", why->message);
         return;
     }
@@ -62,55 +63,49 @@ static void give_up_body(struct node_parts *node, const struct event_view *event
     give_up(node, event, "unparsable", detail);
 }
 
-/* ---- rules for the payload ---------------------------------------------------------------- */
-
-struct property_search {
-    struct slice properties;
-    char text[32]; /* of a number */
-};
-
-/* For mapping_select: a property of the sender's as text. */
-static struct slice property_text(void *ctx, struct slice name)
-{
-    struct property_search *search = ctx;
-    struct slice rest = search->properties;
-    struct source_property property;
-    while (source_next_property(&rest, &property)) {
-        if (!slice_equal(property.name, name))
-            continue;
-        if (property.kind == SOURCE_VALUE_TEXT)
-            return property.text;
-        if (property.kind == SOURCE_VALUE_BOOLEAN)
-            return slice_from(property.integer ? "true" : "false");
-        if (property.kind != SOURCE_VALUE_INTEGER)
-            break;
-        (void)snprintf(search->text, sizeof search->text, "%" PRId64, property.integer);
-        return slice_from(search->text);
-    }
-    return (struct slice){NULL, 0};
-}
-
-bool flow_translate(const struct fleet_config *fleet, const struct source_message *message,
-                    struct rows *rows, const struct mapping_program **program, struct error *why)
-{
-    struct translate_rules rules = {.time_member = slice_from(fleet->time_member)};
-    int64_t time_ms = event_time_ms(message->creation_ms, message->enqueued_ms);
-    *program = NULL;
-    if (fleet->mapping != NULL) {
-        struct property_search search = {.properties = message->properties};
-        struct mapping_event event = {.device = message->device,
-                                      .module = message->module,
-                                      .subject = message->subject,
-                                      .property = property_text,
-                                      .ctx = &search};
-        *program = mapping_select(fleet->mapping, &event);
-    }
-    if (*program == NULL)
-        return translate(message->body, time_ms, &rules, rows, why);
-    return mapping_apply(fleet->mapping, *program, message->body, time_ms, &rules, rows, why);
-}
-
 /* ---- the way in --------------------------------------------------------------------------- */
+
+/* One parcel for each Thing, none of them pushed yet: NULL if some rows pass the ceiling. */
+static struct parcel *make_parcels(struct node_parts *node, const struct event_view *event)
+{
+    const struct source_message *message = event->message;
+    struct parcel_origin origin = {.partition = event->owner,
+                                   .ticket = event->ticket,
+                                   .sequence = message->sequence,
+                                   .enqueued_ms = message->enqueued_ms,
+                                   .offset = message->offset,
+                                   .device = message->device,
+                                   .module = message->module};
+    uint32_t count = payload_things(node->payload);
+    struct bundle *bundle = NULL;
+    struct parcel *parcels = NULL, *parcel, *next;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct rows *rows = payload_rows(node->payload, i, &origin.thing);
+        if (rows == NULL) {
+            DL_FOREACH_SAFE(parcels, parcel, next)
+            {
+                parcel_free(parcel);
+            }
+            return NULL;
+        }
+        parcel = parcel_create(rows, &origin);
+        parcel->repeats = payload_is_opcua(node->payload);
+        if (count > 1)
+            parcel_join(parcel, &bundle);
+        DL_APPEND(parcels, parcel);
+    }
+    return parcels;
+}
+
+static bool read_payload(struct node_parts *node, const struct fleet_config *fleet,
+                         const struct event_view *event, struct slice thing, struct error *why)
+{
+    const struct owner *owner = event->owner;
+    const struct source_message *message = event->message;
+    if (owner->kind == OWNER_REPLAY && replay_is_row(event->owner))
+        return payload_read_row(node->payload, message->body, replay_thing(event->owner), why);
+    return payload_read(node->payload, fleet, message, thing, why);
+}
 
 static void deliver(struct node_parts *node, const char *fleet_name, struct event_view *event,
                     const struct lane_key *key)
@@ -123,28 +118,25 @@ static void deliver(struct node_parts *node, const char *fleet_name, struct even
         return;
     }
     struct error why;
-    const struct mapping_program *program;
-    const struct owner *owner = event->owner;
-    bool row = owner->kind == OWNER_REPLAY && replay_is_row(event->owner);
-    const struct source_message *message = event->message;
-    bool ok = row ? translate_row(message->body, &node->rows, &why)
-                  : flow_translate(fleet, message, &node->rows, &program, &why);
-    if (!ok) {
+    if (!read_payload(node, fleet, event, key->thing, &why)) {
         give_up_body(node, event, &why);
         return;
     }
-    if (node->rows.count == 0) {
+    if (payload_things(node->payload) == 0) {
         finish(event);
         return;
     }
-    struct parcel_origin origin = {.partition = event->owner,
-                                   .ticket = event->ticket,
-                                   .sequence = message->sequence,
-                                   .enqueued_ms = message->enqueued_ms,
-                                   .offset = message->offset,
-                                   .device = message->device,
-                                   .module = message->module};
-    destination_push(destination, key, parcel_create(&node->rows, &origin));
+    struct parcel *parcels = make_parcels(node, event), *parcel, *next;
+    if (parcels == NULL) {
+        give_up(node, event, "unparsable", "the rows of the event are too long");
+        return;
+    }
+    DL_FOREACH_SAFE(parcels, parcel, next)
+    {
+        struct lane_key other = parcel->thing.n > 0 ? lane_key(parcel->thing) : *key;
+        DL_DELETE(parcels, parcel);
+        destination_push(destination, &other, parcel);
+    }
 }
 
 static void route(struct node_parts *node, const char *fleet, struct event_view *event)
@@ -212,7 +204,7 @@ void flow_resolved(struct node_parts *node, const char *fleet, const struct wait
 void flow_completed(struct node_parts *node, struct parcel *parcel)
 {
     const struct owner *owner = parcel->partition;
-    if (owner == NULL)
+    if (owner == NULL || !parcel_completes(parcel))
         return;
     if (owner->kind == OWNER_REPLAY) {
         replay_completed(parcel->partition);

@@ -10,10 +10,6 @@ struct node_parts;
 struct grant;
 struct destination;
 struct waiting_event;
-struct fleet_config;
-struct mapping_program;
-struct rows;
-struct error;
 
 /* A message of a grant, already taken up by its tracker under `ticket`. */
 void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
@@ -24,8 +20,3 @@ void flow_resolved(struct node_parts *node, const char *fleet, const struct wait
 void flow_completed(struct node_parts *node, struct parcel *parcel);
 void flow_refused(struct node_parts *node, struct destination *destination, struct parcel *parcel,
                   uint32_t row, const char *reason, const char *detail);
-
-/* What an event becomes: rows, or the reason why it is none. `program` is the rules of its fleet
- * that concern it, NULL if none does. `holdfast explain` asks the same. */
-bool flow_translate(const struct fleet_config *fleet, const struct source_message *message,
-                    struct rows *rows, const struct mapping_program **program, struct error *why);

@@ -9,6 +9,7 @@
 #include "node/hubs.h"
 #include "node/membership.h"
 #include "node/office.h"
+#include "node/payload.h"
 #include "node/replays.h"
 #include "store/configuration.h"
 #include "store/progress.h"
@@ -316,7 +317,7 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
     uint64_t seed;
     random_secret(&seed, sizeof seed);
     random_seed(&parts->random, seed);
-    rows_init(&parts->rows);
+    parts->payload = payload_create();
     parts->destinations = destinations_create(parts);
     parts->hubs = hubs_create(parts);
     parts->grants = grants_create(parts);
@@ -365,7 +366,7 @@ void node_free(struct node *node)
     binder_free(parts->binder);
     destinations_free(parts->destinations);
     configuration_free(parts->configuration);
-    rows_free(&parts->rows);
+    payload_free(parts->payload);
     free(node);
 }
 

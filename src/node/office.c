@@ -12,6 +12,7 @@
 #include "node/parts.h"
 #include "store/dead_letters.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -111,10 +112,25 @@ void office_keep_event(struct office *o, struct grant *grant, uint64_t ticket,
     letter->ticket = ticket;
 }
 
+/* What tells the dead letters of one event apart: the property, and of events whose properties may
+ * have several values, for several Things, the Thing and the number of the value too. */
+static struct slice name_row(const struct parcel *parcel, uint32_t row, struct buffer *name)
+{
+    if (!parcel->repeats)
+        return parcel_property(parcel, row);
+    (void)buffer_append_slice(name, parcel->thing);
+    (void)buffer_append_text(name, parcel->thing.n > 0 ? "/" : "");
+    (void)buffer_append_slice(name, parcel_property(parcel, row));
+    (void)buffer_printf(name, "@%" PRIu32, row);
+    return buffer_slice(name);
+}
+
 void office_keep_row(struct office *o, struct destination *destination, struct parcel *parcel,
                      uint32_t row, const char *reason, const char *detail)
 {
     struct grant *grant = parcel->partition;
+    struct buffer name;
+    buffer_init(&name, TRANSLATE_BODY_MAX * 2);
     struct store_dead_letter kept = {.partition_id = grant_partition_id(grant),
                                      .token = grant_token(grant),
                                      .device = parcel->device,
@@ -124,7 +140,7 @@ void office_keep_row(struct office *o, struct destination *destination, struct p
                                      .enqueued_ms = parcel->enqueued_ms,
                                      .reason = reason,
                                      .detail = slice_from(detail),
-                                     .property = parcel_property(parcel, row),
+                                     .property = name_row(parcel, row, &name),
                                      .payload = parcel_row(parcel, row),
                                      .attempts = 1};
     struct letter *letter = letter_new(o, &kept, NULL);
@@ -135,6 +151,7 @@ void office_keep_row(struct office *o, struct destination *destination, struct p
                 F_SLICE("device", parcel->device), F_SLICE("property", kept.property),
                 F_TEXT("reason", reason), F_TEXT("detail", detail != NULL ? detail : ""),
                 F_NUMBER("sequence", parcel->sequence), F_NUMBER("token", kept.token));
+    buffer_free(&name);
 }
 
 /* The letter is stored, or nobody wants it any more: its event may complete. */
@@ -221,7 +238,10 @@ void office_tick(struct office *o, int64_t now_us)
         letter->sent = true;
         rows[n] = letter->row;
         buffer_init(&contexts[n], EVENT_CONTEXT_MAX);
-        if (letter->parcel == NULL && event_context_write(&letter->message, &contexts[n]))
+        if (letter->parcel == NULL
+                ? event_context_write(&letter->message, &contexts[n])
+                : letter->parcel->thing.n > 0 &&
+                      event_context_write_thing(letter->parcel->thing, &contexts[n]))
             rows[n].context = buffer_slice(&contexts[n]);
         n++;
     }

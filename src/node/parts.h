@@ -1,7 +1,6 @@
 #pragma once
 #include "base/random.h"
 #include "core/pulse.h"
-#include "core/translate.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +19,7 @@ struct grants;
 struct destinations;
 struct binder;
 struct office;
+struct payload;
 struct replays;
 
 struct node_counts {
@@ -37,10 +37,10 @@ struct node_parts {
     const char *name;
     const char *secrets_folder;
     int64_t token_lifetime_s;
-    bool discard;       /* receive, settle and throw away: for measuring the source alone */
-    bool stopping;      /* finishing what was begun, then leaving */
-    struct pulse pulse; /* after a gap nothing goes out before the grants are confirmed */
-    struct rows rows;   /* scratch of the translation */
+    bool discard;            /* receive, settle and throw away: for measuring the source alone */
+    bool stopping;           /* finishing what was begun, then leaving */
+    struct pulse pulse;      /* after a gap nothing goes out before the grants are confirmed */
+    struct payload *payload; /* scratch of the translation */
     struct membership *membership;
     struct configuration *configuration; /* NULL before the first one */
     struct hubs *hubs;

@@ -23,7 +23,8 @@ struct replay {
     struct replays *all;
     int64_t dead_letter_id;
     char *fleet;
-    bool row; /* the payload is one row, not a whole event */
+    bool row;    /* the payload is one row, not a whole event */
+    char *thing; /* of a row: where it was to go; NULL: where the device is bound to */
     bool refused;
     bool sent;           /* its outcome is on its way to the database */
     const char *outcome; /* NULL while it is on its way */
@@ -50,6 +51,7 @@ static void replay_free(struct replay *replay)
 {
     free(replay->fleet);
     free(replay->detail);
+    free(replay->thing);
     free(replay);
 }
 
@@ -167,7 +169,8 @@ static struct replay *replay_new(struct replays *r, const struct store_replay *r
                               .all = r,
                               .dead_letter_id = row->dead_letter_id,
                               .fleet = xstrdup(row->fleet),
-                              .row = row->property.n > 0};
+                              .row = row->property.n > 0,
+                              .thing = event_context_thing(row->context)};
     replay->event.owner = replay;
     source_message_copy(&replay->event.message, &message, (char *)(replay + 1));
     buffer_free(&texts);
@@ -188,6 +191,11 @@ static void on_claimed(void *ctx, const struct store_replay *rows, size_t count,
                  F_SLICE("device", replay->event.message.device));
         flow_resolved(r->node, replay->fleet, &replay->event);
     }
+}
+
+struct slice replay_thing(const struct replay *replay)
+{
+    return slice_from(replay->thing);
 }
 
 bool replay_is_row(const struct replay *replay)

@@ -1,4 +1,5 @@
 #pragma once
+#include "base/slice.h"
 #include "core/parcel.h"
 
 #include <stdbool.h>
@@ -24,3 +25,5 @@ void replay_refused(struct replay *replay, const char *detail);
 void replay_completed(struct replay *replay);
 /* Whether its payload is one stored row instead of a whole event. */
 bool replay_is_row(const struct replay *replay);
+/* The Thing that the row was meant for; empty: that of the device. */
+struct slice replay_thing(const struct replay *replay);

@@ -184,7 +184,8 @@ static bool read_rule(struct json_object *from, struct mapping_rule *to, struct 
            text_of(from, "property", &to->property, err) &&
            text_of(from, "base_type", &to->base_type, err) &&
            text_of(from, "separator", &to->separator, err) &&
-           text_of(from, "value", &to->value, err) && text_of(from, "thing", &to->thing, err);
+           text_of(from, "value", &to->value, err) && text_of(from, "thing", &to->thing, err) &&
+           text_of(from, "writers", &to->writers, err) && text_of(from, "nodes", &to->nodes, err);
 }
 
 /* The rules come in the order in which they decide; those of one fleet are put together. A database
@@ -283,7 +284,8 @@ static void free_rules(struct fleet_config *fleet)
         struct mapping_rule *rule = &fleet->rules[i];
         char *texts[] = {rule->name,          rule->devices,    rule->modules, rule->subjects,
                          rule->with_property, rule->with_value, rule->pointer, rule->property,
-                         rule->base_type,     rule->separator,  rule->value,   rule->thing};
+                         rule->base_type,     rule->separator,  rule->value,   rule->thing,
+                         rule->writers,       rule->nodes};
         for (size_t t = 0; t < sizeof texts / sizeof texts[0]; t++)
             free(texts[t]);
     }

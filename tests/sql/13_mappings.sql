@@ -25,7 +25,7 @@ SELECT throws_ok(format('SELECT holdfast.set_mapping(''plant'', ''r'', %s)', arg
                     '''constant'', property => ''a'', value => ''null''',
                     '''constant'', ''/a'', ''a'', value => ''1''', '''property'', ''/a'', value => ''1''',
                     '''property'', ''/a'', thing => ''t''', '''opcua'', ''/a''',
-                    '''opcua'', thing => ''{what}''', '''opcua'', thing => ''''',
+                    '''opcua'', thing => ''{what}''', '''drop'', ''/a'', writers => ''w''', '''property'', ''/a'', nodes => ''*''', '''opcua'', thing => ''''',
                     '''drop'', ''/a'', with_value => ''1''', '''drop'', ''/a'', with_property => ''''',
                     '''property'', ''/a'', repeat(''x'', 257)', '''drop'', repeat(''/abc'', 257)']) AS arguments;
 SELECT is((SELECT count(*) FROM holdfast.mappings), 0::bigint, 'nothing of that was kept');
@@ -44,6 +44,10 @@ SELECT lives_ok($$SELECT holdfast.set_mapping('plant', 'flat', 'flatten', '')$$,
 SELECT is((SELECT separator FROM holdfast.mappings WHERE name = 'flat'), '_', 'has one by default');
 SELECT lives_ok(format($$SELECT holdfast.set_mapping('plant', 'types', 'property', '/a', base_type => %L)$$, t),
                 'base type ' || t) FROM unnest(holdfast.base_types()) AS t;
+
+SELECT lives_ok($$SELECT holdfast.set_mapping('other', 'opcua', 'opcua', property => '{writer}_{field}', base_type => 'NUMBER',
+                                            thing => 'line-{writer}', writers => 'w*', nodes => '*;s=*');
+                  SELECT holdfast.drop_mapping('other', 'opcua')$$, 'a rule for OPC UA');
 
 -- ---- what nodes read
 SELECT lives_ok($$SELECT holdfast.set_mapping('plant', 'a-last', 'constant', property => 'site', value => '"north"', rank => 5);
