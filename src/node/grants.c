@@ -386,7 +386,8 @@ static void look_at_hub(struct grant *grant, const struct hub *hub, int64_t now_
         return;
     grant->decline_at_us = now_us + DECLINE_MS * MS_US;
     struct error why;
-    error_set(&why, "the node does not reach the hub");
+    const char *problem = hub != NULL ? hub_problem(hub) : "";
+    error_set(&why, "the node does not reach the hub%s%s", *problem != '\0' ? ": " : "", problem);
     grant_step(grant, OWNERSHIP_UNREADABLE, &why);
 }
 

@@ -411,6 +411,11 @@ bool hub_is_up(const struct hub *hub)
     return hub->up;
 }
 
+const char *hub_problem(const struct hub *hub)
+{
+    return hub->problem;
+}
+
 bool hub_has_log(struct hub *hub, const char *log, int64_t since_us)
 {
     int64_t now_us = clock_now_us();

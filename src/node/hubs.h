@@ -33,6 +33,8 @@ struct hub *hubs_find(struct hubs *h, const char *name);
 const char *hub_name(const struct hub *hub);
 const char *hub_fleet(const struct hub *hub);
 bool hub_is_up(const struct hub *hub);
+/* Why it is down; "" if that is not known. */
+const char *hub_problem(const struct hub *hub);
 bool hub_fences(const struct hub *hub);
 /* Whether the hub's log, by metadata read since `since_us`, is the one called `log` (NULL: any).
  * If not, either the leader's report begins a new generation, with new grants; or this node, which

@@ -29,9 +29,10 @@ def test_a_hub_with_every_fault(make_cluster):
                   {"kind": "detach", "partition": 1, "condition": "amqp:link:stolen"},
                   {"kind": "refuse", "seconds": 2}, {"kind": "stall", "seconds": 2},
                   {"kind": "throttle", "seconds": 2}, {"kind": "quota", "seconds": 1},
+                  {"kind": "token", "seconds": 3},
                   {"kind": "latency", "ms": 200}):
         cluster.hub.fault(**fault)
-        if fault["kind"] in ("refuse", "quota"):
+        if fault["kind"] in ("refuse", "quota", "token"):
             cluster.hub.fault(kind="drop_connections")
         all_move(cluster, fault)
         assert cluster.grants() == grants, fault

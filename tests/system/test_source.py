@@ -214,16 +214,17 @@ def test_a_wrong_key_is_a_refusal_with_a_hint_and_no_hurry(drive):
     line = source.expect("down")
     assert "refuses our token" in line and "401" in line and "Check the policy's key" in line
     assert "d3Jvbmc" not in line
-    assert source.silent(3) == []
-    assert source.counters()["failures"] == 1
+    # again after 1 to 2 s, 2 to 4 s, ...: three tries at most in as many seconds
+    assert all(text.startswith("down") for text in source.silent(3))
+    assert source.counters()["failures"] <= 3
     assert not [text for text in source.log if "d3Jvbmc" in text]
 
 
 def test_a_hub_that_does_not_exist_is_a_refusal(drive):
     source = drive(hub="other")
     assert "(status 40" in source.expect("down")
-    assert source.silent(2) == []
-    assert source.counters()["failures"] == 1
+    assert all(text.startswith("down") for text in source.silent(2))
+    assert source.counters()["failures"] <= 2
 
 
 def test_tokens_are_renewed_before_they_expire(hub, drive):

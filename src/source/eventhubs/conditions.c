@@ -81,7 +81,7 @@ static const char *const actions[] = {
         "The node stops, drops what it has not sent, and asks the database whose it is.",
     [SOURCE_END_LOST] = "The node tries again by itself, soon at first, then every few seconds.",
     [SOURCE_END_REFUSED] = "The node leaves the partition to others; a connection is tried again "
-                           "every 30 to 60 s.",
+                           "after 1 to 2 s at first and 30 to 60 s at most.",
     [SOURCE_END_BAD_OFFSET] = "The node applies the hub's policy for positions that are lost.",
     [SOURCE_END_NOT_FOUND] = "The node leaves the partition to others; the endpoint of an IoT hub "
                              "is looked up anew.",

@@ -49,6 +49,7 @@ struct eventhubs {
     struct log *log;
     enum state state;
     unsigned attempt; /* since it was last up */
+    struct refused refused;
     int64_t setup_until_us;
     int64_t metadata_at_us; /* when it is to be read again */
     int64_t wanted_us;      /* metadata that was asked for before is too old */
@@ -86,8 +87,7 @@ static void schedule_connect(struct eventhubs *hub, int64_t wait_us)
 static int64_t retry_wait_us(struct eventhubs *hub, enum source_end end)
 {
     if (end == SOURCE_END_REFUSED || end == SOURCE_END_NOT_FOUND)
-        return EVENTHUBS_REFUSED_LEAST_US +
-               (int64_t)random_below(hub->random, EVENTHUBS_REFUSED_JITTER_US);
+        return pauses_refused_us(&hub->refused, clock_now_us(), hub->random);
     if (end == SOURCE_END_BUSY)
         return pauses_busy_us(hub->attempt++, hub->random);
     return EVENTHUBS_RETRY_LEAST_US + retry_delay_us(hub->attempt++, EVENTHUBS_RETRY_BASE_US,
@@ -237,7 +237,8 @@ static void go_down(struct eventhubs *hub, enum source_end end, const struct err
                 LOG_FIELDS(F_TEXT("hub", hub->name), F_NUMBER("retry_ms", wait_us / MS_US)));
     hub->host.wire = NULL;
     schedule_connect(hub, wait_us);
-    reader_host_lost(&hub->host, refused ? end : SOURCE_END_LOST, why);
+    /* The service may have erred: whoever cannot connect for long gives the partitions back. */
+    reader_host_lost(&hub->host, SOURCE_END_LOST, why);
     drop_connection(hub);
     hub->host.handlers.down(hub->host.ctx, why);
 }

@@ -9,12 +9,22 @@
 #define EVENTHUBS_SETUP_US (20 * SECOND_US)
 
 /* Wait before connecting again: full jitter in [0, base * 2^n), capped, and never less than the
- * least. A refusal is a fault of configuration that no haste repairs. */
+ * least. */
 #define EVENTHUBS_RETRY_LEAST_US (50 * MS_US)
 #define EVENTHUBS_RETRY_BASE_US (200 * MS_US)
 #define EVENTHUBS_RETRY_CAP_US (15 * SECOND_US)
-#define EVENTHUBS_REFUSED_LEAST_US (30 * SECOND_US)
-#define EVENTHUBS_REFUSED_JITTER_US (30 * SECOND_US)
+
+/* After a refusal: doubling from the base, half of it chance, capped; as often as it comes again
+ * within the time after which it is forgotten. It is a fault of configuration that no haste
+ * repairs, unless it was the service that erred: so the first three tries come before the node
+ * gives its partitions back (15 s). */
+#define EVENTHUBS_REFUSED_BASE_US (2 * SECOND_US)
+#define EVENTHUBS_REFUSED_CAP_US (60 * SECOND_US)
+#define EVENTHUBS_REFUSED_FORGET_US (120 * SECOND_US)
+
+/* Before a message that cannot be placed is read again. */
+#define EVENTHUBS_BAD_MESSAGE_LEAST_US (30 * SECOND_US)
+#define EVENTHUBS_BAD_MESSAGE_JITTER_US (30 * SECOND_US)
 
 /* After "server busy": doubling from the base, half of it chance, capped; as often as it comes
  * again within the time after which it is forgotten. Microsoft's clients wait 4 s and more. */

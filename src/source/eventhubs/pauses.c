@@ -38,12 +38,28 @@ void pauses_free(struct pauses *pauses)
     free(pauses);
 }
 
+/* At least half of a time that doubles up to the cap; the rest is chance. */
+static int64_t doubled_us(int64_t base_us, int64_t cap_us, unsigned strikes, struct random *random)
+{
+    int64_t most_us = cap_us;
+    if (strikes < 8 && (base_us << strikes) < most_us)
+        most_us = base_us << strikes;
+    return most_us / 2 + (int64_t)random_below(random, (uint64_t)most_us / 2);
+}
+
 int64_t pauses_busy_us(unsigned strikes, struct random *random)
 {
-    int64_t most_us = EVENTHUBS_BUSY_CAP_US;
-    if (strikes < 8 && (EVENTHUBS_BUSY_BASE_US << strikes) < most_us)
-        most_us = EVENTHUBS_BUSY_BASE_US << strikes;
-    return most_us / 2 + (int64_t)random_below(random, (uint64_t)most_us / 2);
+    return doubled_us(EVENTHUBS_BUSY_BASE_US, EVENTHUBS_BUSY_CAP_US, strikes, random);
+}
+
+int64_t pauses_refused_us(struct refused *refused, int64_t now_us, struct random *random)
+{
+    if (refused->strikes > 0 && now_us - refused->until_us > EVENTHUBS_REFUSED_FORGET_US)
+        refused->strikes = 0;
+    int64_t wait_us =
+        doubled_us(EVENTHUBS_REFUSED_BASE_US, EVENTHUBS_REFUSED_CAP_US, refused->strikes++, random);
+    refused->until_us = now_us + wait_us;
+    return wait_us;
 }
 
 static struct pause *find(const struct pauses *pauses, struct slice partition)
@@ -65,10 +81,11 @@ void pauses_add(struct pauses *pauses, struct slice partition, enum source_end e
     }
     if (now_us - pause->until_us > EVENTHUBS_BUSY_FORGET_US)
         pause->strikes = 0;
-    int64_t wait_us = end == SOURCE_END_BUSY
-                          ? pauses_busy_us(pause->strikes++, pauses->random)
-                          : EVENTHUBS_REFUSED_LEAST_US +
-                                (int64_t)random_below(pauses->random, EVENTHUBS_REFUSED_JITTER_US);
+    int64_t wait_us =
+        end == SOURCE_END_BUSY
+            ? pauses_busy_us(pause->strikes++, pauses->random)
+            : EVENTHUBS_BAD_MESSAGE_LEAST_US +
+                  (int64_t)random_below(pauses->random, EVENTHUBS_BAD_MESSAGE_JITTER_US);
     pause->until_us = now_us + wait_us;
 }
 

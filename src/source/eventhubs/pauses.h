@@ -24,3 +24,13 @@ int64_t pauses_until(const struct pauses *pauses, struct slice partition);
 /* How long to wait after being throttled for the `strikes`th time in a row (0: the first). At
  * least half of a time that doubles up to a cap; the rest is chance. */
 int64_t pauses_busy_us(unsigned strikes, struct random *random);
+
+/* Refusals of a whole hub, in a row; begins as zero. */
+struct refused {
+    unsigned strikes;
+    int64_t until_us;
+};
+
+/* The hub has refused a connection, or ended one so: how long to wait before the next. Coming up
+ * in between does not count as the end of it, time does. */
+int64_t pauses_refused_us(struct refused *refused, int64_t now_us, struct random *random);
