@@ -26,7 +26,6 @@ class Record(typing.NamedTuple):
     ended: float
     repeats: str
     holds: bool
-    claims_hub: bool
 
 
 def backwards(moment, records):
@@ -71,10 +70,8 @@ class Causes:
         mine = [record for record in near
                 if record.repeats in ("node", "answers", "network") and record.target == before.node]
         holding = [record for record in near if record.holds]
-        if before.end_reason == "declined":  # it had been told that it may not read
-            mine += [record for record in near if record.claims_hub]
-        if before.end_reason == "left" and not holding:
-            return None  # it had finished what it had begun
+        if not holding and (before.end_reason == "left" or before.end_reason == "declined" and not mine):
+            return None  # it had finished what it had begun, and saved
         cause = mine or holding
         return Window(before.partition, before.node,
                       backwards(min((record.began for record in mine), default=lost_at), self.records),

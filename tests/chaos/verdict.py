@@ -124,7 +124,7 @@ def stalls(world, records):
                 if not any(record.target == name and record.kind.startswith("node frozen")
                            and record.began - 1 <= began <= record.ended + 1 for record in records):
                     found.append(Record("(a node stood still by itself)", name, began, ended,
-                                        "answers", False, False))
+                                        "answers", False))
     return found
 
 

@@ -222,7 +222,7 @@ class World:
             if kind.name == "a node joins and goes":
                 target = f"late-{record['number']}"
             found.append(Record(kind.name, target, record["began"], record["ended"] or time.time(),
-                                kind.repeats, kind.holds, "hub" in kind.claims))
+                                kind.repeats, kind.holds))
         return found
 
     # --- the processes ---
