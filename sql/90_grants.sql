@@ -19,13 +19,13 @@ DECLARE
         'settle_replays', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version'];
     admin_functions constant text[] := ARRAY[
         'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub',
-        'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping',
+        'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'explain_device',
         'replay_dead_letters', 'discard_dead_letters',
         'prune_history', 'reset_checkpoint', 'drain_node', 'undrain_node', 'move_partition', 'unpin_partition',
         'set_capacity', 'pause_hub', 'resume_hub', 'pause_partition', 'resume_partition', 'set_setting',
         'planned_moves', 'node_quotas', 'node_doubts', 'diagnose', 'leader_at', 'owner_at', 'what_happened',
         'schema_version'];
-    reader_functions constant text[] := ARRAY['schema_version', 'planned_moves', 'node_quotas', 'node_doubts',
+    reader_functions constant text[] := ARRAY['schema_version', 'explain_device', 'planned_moves', 'node_quotas', 'node_doubts',
                                                  'diagnose', 'leader_at', 'owner_at', 'what_happened'];
     statement text;
 BEGIN

@@ -24,7 +24,7 @@ struct option_row {
 
 /* In the order of the help: what everybody needs first. */
 static const struct option_row table[] = {
-    {"database", "HOLDFAST_DATABASE", OPTION_TEXT, AT(database), NULL, 0, 0, "migrate node",
+    {"database", "HOLDFAST_DATABASE", OPTION_TEXT, AT(database), NULL, 0, 0, "migrate node explain",
      "connection string of PostgreSQL: key=value pairs or a URI, several hosts too"},
     {"name", "HOLDFAST_NAME", OPTION_TEXT, AT(name), NULL, 0, 0, "node",
      "stable name of the node; the host name if not given"},
@@ -50,11 +50,22 @@ static const struct option_row table[] = {
      30, 86400, "node", "how long a token for a hub is valid, seconds; renewed well before"},
     {"sql-dir", "HOLDFAST_SQL_DIR", OPTION_TEXT, AT(sql_dir), NULL, 0, 0, "migrate node",
      "folder with migrations/ and sql/ of this build"},
+    {"device", NULL, OPTION_TEXT, AT(device), NULL, 0, 0, "explain", "whose event it is"},
+    {"module", NULL, OPTION_TEXT, AT(module), NULL, 0, 0, "explain", "and which module of it"},
+    {"fleet", NULL, OPTION_TEXT, AT(fleet), NULL, 0, 0, "explain",
+     "which fleet it is of; found by its binding, or the only one, if not given"},
+    {"subject", NULL, OPTION_TEXT, AT(subject), NULL, 0, 0, "explain", "component (dt-subject)"},
+    {"content-type", NULL, OPTION_TEXT, AT(content_type), NULL, 0, 0, "explain",
+     "content type of the message"},
+    {"property", NULL, OPTION_TEXT, AT(property), NULL, 0, 0, "explain",
+     "NAME=VALUE: a property of the message"},
+    {"file", NULL, OPTION_TEXT, AT(file), NULL, 0, 0, "explain",
+     "file with the body of the event; the standard input if not given"},
     {"check", NULL, OPTION_FLAG, AT(check), NULL, 0, 0, "migrate",
      "only say whether the database is up to date; exit status 1 if it is not"},
     {"discard", NULL, OPTION_FLAG, AT(discard), NULL, 0, 0, "node",
      "receive, settle and throw away: measures the source alone, loses telemetry"},
-    {"help", NULL, OPTION_FLAG, AT(help), NULL, 0, 0, "migrate node", "show this help"},
+    {"help", NULL, OPTION_FLAG, AT(help), NULL, 0, 0, "migrate node explain", "show this help"},
 };
 enum { ROWS = sizeof table / sizeof table[0] };
 
@@ -141,6 +152,12 @@ static bool check(struct options *options, const char *command, struct error *er
         error_set(err, "`holdfast %s` needs a database", command);
         return error_hint(err, "Give --database or HOLDFAST_DATABASE.");
     }
+    if (strcmp(command, "explain") == 0) {
+        if (options->device != NULL)
+            return true;
+        error_set(err, "`holdfast explain` needs a device");
+        return error_hint(err, "Give --device.");
+    }
     if (options->name == NULL) {
         char host[256] = "";
         (void)gethostname(host, sizeof host - 1);
@@ -176,6 +193,10 @@ bool options_parse(struct options *options, const char *command, int argc, char 
     for (int i = 0; i < argc; i++) {
         const char *value;
         const struct option_row *row = find(argv[i], command, &value);
+        /* What is no option can only be the one file that explain takes. */
+        if (row == NULL && argv[i][0] != '-' && options->file == NULL &&
+            (row = find("--file", command, &value)) != NULL)
+            value = argv[i];
         if (row == NULL) {
             error_set(err, "`holdfast %s` does not take \"%s\"", command, argv[i]);
             return error_hint(err, "See `holdfast %s --help`.", command);

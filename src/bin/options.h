@@ -9,6 +9,7 @@
  * --help and the page in docs/. */
 struct options {
     char *database, *name, *secrets, *http_address, *log_format, *log_level, *sql_dir;
+    char *device, *module, *fleet, *subject, *content_type, *property, *file;
     int64_t http_port, ttl_ms, capacity, drain_ms, autonomy_ms, token_lifetime_s;
     bool check, discard, help;
 };

@@ -62,6 +62,21 @@ SELECT results_eq($$SELECT r ->> 'fleet', r ->> 'name', r ->> 'value'
                            ('plant', 'rpm', NULL), ('plant', 'types', NULL), ('plant', 'a-last', '"north"')$$,
                   'the rules in the order in which they decide');
 
+-- ---- what is explained
+SELECT holdfast.set_fleet('plant', 'd', thing_template => 'p-{device}', device_pattern => '^press');
+SELECT holdfast.bind_device('plant', 'oven', 'kitchen.oven');
+SELECT results_eq($$SELECT fleet_name, thing, binding, configuration = holdfast.configuration('00000000-0000-0000-0000-000000000901')
+                      FROM holdfast.explain_device('oven')$$,
+                  $$VALUES ('plant', 'kitchen.oven', 'bound by an administrator', true)$$, 'a row, found by its fleet');
+SELECT results_eq($$SELECT thing, binding FROM holdfast.explain_device('press-1', 'm', 'plant')$$,
+                  $$VALUES ('p-press-1:m', 'not seen yet; the fleet''s rule p-{device} will bind it')$$, 'what will be bound');
+SELECT results_eq($$SELECT thing, binding FROM holdfast.explain_device('saw', fleet => 'plant')$$,
+                  $$VALUES (NULL, 'device_pattern does not match')$$, 'what will not');
+SELECT is((SELECT count(*) FROM holdfast.bindings WHERE device IN ('press-1', 'saw')), 0::bigint, 'nothing is bound by it');
+SELECT throws_ok($$SELECT holdfast.explain_device('press-1')$$, '22023', 'the fleet of device ''press-1'' is not known',
+                 'of several fleets one must be named');
+SELECT throws_ok($$SELECT holdfast.explain_device('press-1', fleet => 'nowhere')$$, '22023', NULL, 'and one that is there');
+
 -- ---- how many
 SELECT lives_ok($$SELECT holdfast.set_mapping('other', 'way-' || i, 'drop', '/x', devices => 'd' || i)
                     FROM generate_series(1, 63) AS i$$, '64 ways to choose events');

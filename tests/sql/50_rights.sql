@@ -27,7 +27,7 @@ SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfas
               'SELECT name FROM of_node', 'a node may call the protocol, and nothing else');
 -- What views call runs with the rights of who looks, so readers may call these: they only read.
 CREATE TEMP TABLE of_reader (name) AS SELECT unnest(ARRAY[
-    'schema_version', 'diagnose', 'node_quotas', 'planned_moves', 'node_doubts', 'leader_at', 'owner_at',
+    'schema_version', 'explain_device', 'diagnose', 'node_quotas', 'planned_moves', 'node_doubts', 'leader_at', 'owner_at',
     'what_happened']);
 SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_admin', oid, 'EXECUTE')$$,
               'SELECT name FROM of_admin UNION SELECT name FROM of_reader',

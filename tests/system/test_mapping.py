@@ -1,8 +1,10 @@
-"""From payload to property: rules as rows, carried out by nodes."""
+"""From payload to property: rules as rows, carried out by nodes, and explained."""
 
 import json
+import os
+import subprocess
 
-from harness import http
+from harness import http, place
 from harness.waiting import wait_until
 from proof import end
 
@@ -76,4 +78,52 @@ def test_what_thingworx_does_not_take_of_a_rule_is_a_dead_letter(make_cluster):
     assert (letter.device, letter.property, letter.reason) == ("device-9", "n", "refused")
     wait_until(lambda: values(cluster, "n", "strict"), 30, "what fits is written")
     assert values(cluster, "n", "strict") == [("n", 8)]
+    end(cluster)
+
+
+def explain(cluster, *arguments, body="", user="reader"):
+    """(exit status, output) of `holdfast explain`."""
+    done = subprocess.run(
+        [place.program("holdfast"), "explain", *arguments], input=body, text=True,
+        capture_output=True, timeout=60, check=False,
+        env={**os.environ, "HOLDFAST_DATABASE": cluster.postgres.dsn(user, cluster.database)})
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_explain_says_what_a_node_does(make_cluster, tmp_path):
+    cluster = make_cluster(nodes=1, partitions=1, things=[DEVICE])
+    set_mapping(cluster, "rpm", "property", pointer="/engine/rpm", property="Rpm",
+                base_type="INTEGER", devices="press-*")
+    set_mapping(cluster, "rest", "drop", pointer="/engine", devices="press-*")
+    body = {"engine": {"rpm": 1200.0}, "x": 9007199254740993}
+    until(cluster, "the rules are followed", body, [("x", 9007199254740993), ("Rpm", 1200)])
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps(body))
+    status, text = explain(cluster, "--device", DEVICE, str(event))
+    assert status == 0, text
+    for part in (f"device {DEVICE} of fleet demo: Thing {DEVICE} (bound by the fleet's rule {{device}})",
+                 f"destination thingworx: {cluster.thingworx.base_url}", "  Rpm = 1200\n",
+                 "base type INTEGER, quality GOOD", "by rule rpm\n", "  x = 9007199254740993\n",
+                 "base type LONG", "no rule: by its own name and type"):
+        assert part in text, f"{part} is not in: {text}"
+    # What does not fit is said; a body from the standard input; who may ask.
+    status, text = explain(cluster, "--device", DEVICE, body='{"engine":{"rpm":"fast"}}',
+                           user="admin")
+    assert status == 0 and "it does not fit INTEGER" in text and 'Rpm = "fast"' in text, text
+    status, text = explain(cluster, "--device", DEVICE, body='{"x":1', user="reader")
+    assert status == 1 and "dead letter, unparsable: not a JSON object" in text, text
+    status, text = explain(cluster, "--device", DEVICE, body="{}", user="node")
+    assert status == 3 and "member of holdfast_reader or holdfast_admin" in text, text
+    status, text = explain(cluster, body="{}")
+    assert status == 2 and "needs a device" in text, text
+    # A device that nobody has seen is not bound by asking.
+    status, text = explain(cluster, "--device", "press-2", body='{"x":1}')
+    assert status == 0 and "not seen yet; the fleet's rule {device} will bind it" in text, text
+    assert cluster.query("SELECT FROM holdfast.bindings WHERE device = 'press-2'") == []
+    status, text = explain(
+        cluster, "--device", DEVICE, "--module", "opc", "--property",
+        "$$ContentType=application/x-monitored-item-json-v1",
+        body='{"NodeId":"ns=1;s=Speed","Value":{"Value":1.5,"StatusCode":2147483648}}')
+    assert status == 0 and f"Thing {DEVICE}:opc\n  Speed = 1.5\n" in text, text
+    assert "quality BAD" in text and "read as a message of OPC Publisher" in text
     end(cluster)
