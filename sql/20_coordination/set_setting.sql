@@ -20,6 +20,7 @@ BEGIN
     BEGIN
         v_fits := CASE v_setting.kind
                   WHEN 'integer' THEN $2::bigint BETWEEN v_setting.lowest AND v_setting.highest
+                  WHEN 'choice' THEN $2 = ANY (v_setting.choices)
                   ELSE $2::interval > interval '0' END;
     EXCEPTION WHEN data_exception THEN
         v_fits := false;
@@ -29,6 +30,7 @@ BEGIN
             MESSAGE = format('"%s" is not a value for the setting "%s"', $2, $1),
             DETAIL = CASE v_setting.kind
                      WHEN 'integer' THEN format('It takes a whole number from %s to %s.', v_setting.lowest, v_setting.highest)
+                     WHEN 'choice' THEN format('It takes %s.', array_to_string(v_setting.choices, ' or '))
                      ELSE 'It takes a time span greater than nothing, such as ''90 days''.' END,
             HINT = v_setting.description || '.';
     END IF;

@@ -1,13 +1,14 @@
 -- tend(session_key, leader_token)
 -- Purpose: the leader's duty, on a timer: ends lease backends that hang, sweeps, calls overdue moves
---          off, carries out administrators' wishes, plans and begins moves, prunes history.
+--          off, carries out administrators' wishes, plans and begins moves, prunes history,
+--          makes and drops partitions of dead letters.
 -- Parameters: session_key: the caller's; leader_token: of its term.
 -- Returns: milliseconds until it should be called again (sooner is harmless; call it also on a notice
 --          `members` or `config`).
 -- Errors: HF002 the session has ended; HF004 on a lease connection; HF006 not the leader; HF007 the
 --         synchronous standby is away.
 -- Calls: session_of, refuse_on_lease, require_leader, end_hung_leases, notice_clock_step, sweep_dead, lock_cluster,
---        call_off, plan_and_move, prune_history.
+--        call_off, plan_and_move, tend_dead_letters, prune_history.
 -- Tables: housekeeping (update), cluster, partition, session (read).
 CREATE OR REPLACE FUNCTION holdfast.tend(session_key uuid, leader_token bigint) RETURNS int
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
@@ -17,6 +18,7 @@ DECLARE
     v_overdue int[];
     v_busy    boolean;
     v_pruned  bigint;
+    v_again   int;
 BEGIN
     PERFORM refuse_on_lease('tend');
     PERFORM require_leader(v_id, leader_token);
@@ -42,6 +44,15 @@ BEGIN
         PERFORM lock_cluster();
         PERFORM require_leader(v_id, leader_token);
         PERFORM plan_and_move();
+    END IF;
+
+    IF NOT v_busy AND EXISTS (SELECT FROM housekeeping h
+                               WHERE h.task = 'dead_letters' AND h.done_at < clock_timestamp() - interval '10 minutes') THEN
+        v_busy := true; -- Its locks are not to be held for as long as the next one takes.
+        v_again := tend_dead_letters();
+        UPDATE housekeeping h
+           SET done_at = clock_timestamp() - (600 - v_again) * interval '1 second'
+         WHERE h.task = 'dead_letters';
     END IF;
 
     -- Every ten minutes, and again at once while there is more than one call may take; never while

@@ -1,13 +1,13 @@
--- discard_dead_letters(ids, device, reason, since)
+-- discard_dead_letters(ids, device, reason, since, until)
 -- Purpose: gives dead letters up. What a node is replaying at the moment is passed over. They stay
 --          visible until prune_history() removes them.
 -- Parameters: each narrows the choice, null does not: ids of dead letters, device, reason, and when
---             they were kept at the earliest. At least one must be given.
+--             they were kept: not before since, and before until. At least one must be given.
 -- Returns: how many; raises 22023.
 -- Calls: add_event.   Tables: dead_letter (update), partition (read).
 CREATE OR REPLACE FUNCTION holdfast.discard_dead_letters(
     ids bigint[] DEFAULT NULL, device text DEFAULT NULL, reason text DEFAULT NULL,
-    since timestamptz DEFAULT NULL)
+    since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
@@ -15,7 +15,7 @@ AS $$
 DECLARE
     changed bigint;
 BEGIN
-    IF num_nonnulls(ids, discard_dead_letters.device, discard_dead_letters.reason, since) = 0 THEN
+    IF num_nonnulls(ids, discard_dead_letters.device, discard_dead_letters.reason, since, until) = 0 THEN
         RAISE EXCEPTION 'nothing says which dead letters to discard'
             USING ERRCODE = '22023', DETAIL = 'All of them would be lost.',
                   HINT = 'If that is meant, say since => ''-infinity''.';
@@ -30,7 +30,8 @@ BEGIN
        AND (ids IS NULL OR d.dead_letter_id = ANY (ids))
        AND (discard_dead_letters.device IS NULL OR d.device = discard_dead_letters.device)
        AND (discard_dead_letters.reason IS NULL OR d.reason = discard_dead_letters.reason)
-       AND (since IS NULL OR d.created_at >= since);
+       AND (since IS NULL OR d.created_at >= since)
+       AND (until IS NULL OR d.created_at < until);
     GET DIAGNOSTICS changed = ROW_COUNT;
     IF changed > 0 THEN
         PERFORM holdfast.add_event('dead letters', NULL, NULL,
@@ -40,5 +41,5 @@ BEGIN
     RETURN changed;
 END
 $$;
-COMMENT ON FUNCTION holdfast.discard_dead_letters(bigint[], text, text, timestamptz) IS
+COMMENT ON FUNCTION holdfast.discard_dead_letters(bigint[], text, text, timestamptz, timestamptz) IS
     'Gives dead letters up; returns how many';

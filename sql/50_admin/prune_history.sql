@@ -2,7 +2,8 @@
 -- Purpose: deletes history older than the setting history_retention, and of each kind the oldest beyond
 --          history_rows, however young: events, settled dead letters, unbound devices not seen since,
 --          ended terms, ownerships and sessions, old checkpoints, lives of the database, nodes that
---          have not come back. Dead letters that are kept or wait for their replay are never deleted.
+--          have not come back. Dead letters that are kept or wait for their replay are never deleted
+--          here; settled ones go week by week (tend_dead_letters), and here where others of their week stay.
 --          At most 10,000 rows of each kind go in one call, so that nobody waits for it: repeat until
 --          it returns 0. The leader calls it by itself.
 -- Returns: how many rows it deleted.   Calls: history_cut.
@@ -33,7 +34,11 @@ BEGIN
     ), letters AS (
         DELETE FROM holdfast.dead_letter
          WHERE dead_letter_id IN (SELECT d.dead_letter_id FROM holdfast.dead_letter d
+                                   -- Of weeks that are not over yet only what is beyond history_rows:
+                                   -- tend_dead_letters() drops the others as a whole.
                                    WHERE d.settled_at < (SELECT c.at FROM cut c WHERE c.kind = 'dead_letter')
+                                     AND (d.created_at < date_trunc('week', before, 'UTC')
+                                          OR before < (SELECT c.at FROM cut c WHERE c.kind = 'dead_letter'))
                                    ORDER BY d.settled_at LIMIT most)
         RETURNING 1
     ), devices AS (

@@ -2,8 +2,9 @@
 -- Purpose: findings about what stands between the hubs and ThingWorx.
 -- Returns: a row per finding: severity, subject, error, detail, hint.
 -- Calls: setting_ms, ms.
--- Tables: hub, hub_log, decline, session, node, node_report, destination, dead_letter, event_log (read).
--- Reads: the view partitions_lagging.   Internal.
+-- Tables: hub, hub_log, decline, session, node, node_report, destination, dead_letter,
+--         dead_letter_dropped, setting, event_log (read).
+-- Reads: the views partitions_lagging, partitions.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.diagnose_delivery()
 RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
@@ -70,8 +71,30 @@ BEGIN
                           ORDER BY l.event_id DESC LIMIT 1) e ON true
      GROUP BY d.name, s.state
     UNION ALL
+    SELECT 'warning', format('partition %s/%s', p.hub, p.partition), 'It is paused by a device with too many dead letters',
+           format('Device %s has reached its ceiling; an event is held back since %s, and with it the checkpoint. Other partitions go on.',
+                  p.held_device, date_trunc('second', p.held_since)),
+           format('Mend the device or its Thing, then replay_dead_letters(device => %L) or discard_dead_letters(device => %L): it goes on by itself. set_dead_letter_policy() raises the ceiling, or drops and counts instead. What is too old the hub deletes.',
+                  p.held_device, p.held_device)
+      FROM partitions p WHERE p.held_since IS NOT NULL
+    UNION ALL
+    SELECT 'notice', 'dead letters', format('%s have been dropped, the last of them within a day', sum(x.letters)),
+           format('Of %s devices, the last at %s: %s.', count(DISTINCT (x.fleet, x.device)), date_trunc('second', max(x.last_at)),
+                  string_agg(DISTINCT x.cause, ', ')),
+           'An administrator has said so: see the views dead_letters_dropped and dead_letter_policies, and the setting dead_letters_after_retention.'
+      FROM dead_letter_dropped x
+    HAVING max(x.last_at) > clock_timestamp() - interval '1 day'
+    UNION ALL
+    SELECT 'notice', 'dead letters', format('%s are older than history_retention and still kept', count(*)),
+           format('The oldest is of %s.', date_trunc('second', min(d.created_at))),
+           'Replay or discard them; set_setting(''dead_letters_after_retention'', ''drop'') drops and counts such letters.'
+      FROM dead_letter d
+     WHERE d.state = 'kept'
+       AND d.created_at < (SELECT clock_timestamp() - s.value::interval FROM setting s WHERE s.name = 'history_retention')
+    HAVING count(*) > 0
+    UNION ALL
     SELECT 'warning', 'dead letters', format('%s wait to be replayed or discarded', v_kept),
-           format('The setting dead_letter_alarm is %s. They are never pruned. The most frequent reason: %s.', v_alarm,
+           format('The setting dead_letter_alarm is %s. They stay until somebody decides. The most frequent reason: %s.', v_alarm,
                   (SELECT format('%s (%s)', d.reason, count(*)) FROM dead_letter d WHERE d.state = 'kept'
                     GROUP BY d.reason ORDER BY count(*) DESC LIMIT 1)),
            'SELECT reason, detail, count(*) FROM holdfast.dead_letters WHERE state = ''kept'' GROUP BY 1, 2; then mend, and replay_dead_letters() or discard_dead_letters().'

@@ -1,5 +1,6 @@
 -- status: the whole cluster in one row
--- Tables: session, lease, partition, hub, pause, checkpoint, partition_head, node_report, incarnation_live, cluster.
+-- Reads: the view partitions.
+-- Tables: dead_letter, dead_letter_dropped, session, lease, partition, hub, pause, checkpoint, partition_head, node_report, incarnation_live, cluster.
 DROP VIEW IF EXISTS holdfast.status CASCADE;
 CREATE VIEW holdfast.status AS
 SELECT (SELECT count(*) FROM holdfast.session s WHERE s.ended_at IS NULL) AS live_nodes,
@@ -11,6 +12,8 @@ SELECT (SELECT count(*) FROM holdfast.session s WHERE s.ended_at IS NULL) AS liv
           FROM holdfast.node_report r
           JOIN holdfast.session s ON s.session_id = r.session_id AND s.ended_at IS NULL) AS events_per_second,
        (SELECT count(*) FROM holdfast.dead_letter d WHERE d.state IN ('kept', 'requested')) AS dead_letters,
+       (SELECT coalesce(sum(x.letters), 0)::bigint FROM holdfast.dead_letter_dropped x) AS dead_letters_dropped,
+       (SELECT count(*) FROM holdfast.partitions x WHERE x.held_since IS NOT NULL) AS partitions_held,
        i.incarnation, i.began_at AS incarnation_began_at, c.reserved_until, c.rebalance_at
   FROM holdfast.cluster c
   LEFT JOIN holdfast.incarnation_live i ON true
@@ -35,3 +38,5 @@ COMMENT ON COLUMN holdfast.status.releasing IS 'Partitions in a planned move';
 COMMENT ON COLUMN holdfast.status.reserved IS 'Partitions kept for the nodes that owned them before the database restarted';
 COMMENT ON COLUMN holdfast.status.lag_events IS 'Events in the hubs beyond the checkpoints, as the owners last saw them';
 COMMENT ON COLUMN holdfast.status.rebalance_at IS 'When the leader will plan moves; null: nothing to plan';
+COMMENT ON COLUMN holdfast.status.partitions_held IS 'Partitions whose owners hold an event back: a device has as many dead letters as may be kept';
+COMMENT ON COLUMN holdfast.status.dead_letters_dropped IS 'Dead letters that were dropped since the beginning, because an administrator had said so';

@@ -3,6 +3,8 @@
 #include "base/utf8.h"
 
 #include <stddef.h>
+#include <string.h>
+#include <strings.h>
 
 #define RETRY_HINT "look at ThingWorx and the load balancer before it; delivery goes on by itself"
 #define SUSPECT_HINT                                                                               \
@@ -96,4 +98,27 @@ void answer_text(struct slice body, char *out, size_t size)
     if (n > 0 && out[n - 1] == ' ')
         n--;
     out[n] = '\0';
+}
+
+/* Whether what stands before or behind a name in a text ends it. */
+static bool ends_name(struct slice text, size_t at)
+{
+    return at >= text.n || strchr("[](){}<>'\" ,;:", text.p[at]) != NULL;
+}
+
+bool answer_names_missing(struct slice text, struct slice thing)
+{
+    static const struct slice refused = SLICE_LITERAL("not found");
+    bool not_found = false, named = false;
+    for (size_t at = 0; at < text.n; at++) {
+        size_t left = text.n - at;
+        if (left >= 8 && strncasecmp(text.p + at, "property", 8) == 0)
+            return false;
+        not_found =
+            not_found || (left >= refused.n && strncasecmp(text.p + at, refused.p, refused.n) == 0);
+        named = named ||
+                (thing.n > 0 && left >= thing.n && memcmp(text.p + at, thing.p, thing.n) == 0 &&
+                 ends_name(text, at - 1) && ends_name(text, at + thing.n));
+    }
+    return not_found && named;
 }

@@ -38,3 +38,7 @@ const char *answer_class_name(enum answer_class class);
  * size - 1 bytes: runs of blanks and control characters become one space, anything that is not
  * UTF-8 becomes '?'. size is at least 1. */
 void answer_text(struct slice body, char *out, size_t size);
+
+/* Whether the text of a 404 says that the Thing itself was not found, and not one of its
+ * properties: "Entity Not Found : [name]". */
+bool answer_names_missing(struct slice text, struct slice thing);

@@ -1,51 +1,13 @@
 #include "core/lane.h"
 
 #include "base/memory.h"
-#include "core/bisect.h"
 #include "core/bulk_body.h"
-#include "core/due.h"
 #include "core/hash.h"
-#include "core/lane_group.h"
-#include "core/poison.h"
+#include "core/lane_state.h"
 #include "core/update_body.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 #include <utlist.h>
-
-/* A lane is on the list `ready`, in the heap `waiting`, or on the wire and in neither. */
-enum lane_state { LANE_IS_READY, LANE_IS_WAITING, LANE_IS_ON_THE_WIRE };
-
-struct lane {
-    UT_hash_handle hh;
-    struct lanes *lanes;
-    enum lane_state state;
-    struct lane *next, *prev; /* while ready */
-    struct due due;           /* while waiting */
-    struct parcel *parcels;   /* a list; all have rows to send or on the wire */
-    uint32_t rows;
-    uint32_t wire_rows; /* the first of them */
-    size_t body_n;      /* size of the request on the wire; 0: one of many Things in it */
-    struct bisect bisect;
-    struct poison poison;
-    unsigned attempts;
-    int64_t refused_since;
-    struct slice thing;
-    char name[];
-};
-
-struct lanes {
-    struct lane_limits limits;
-    struct lane_handlers handlers;
-    size_t body_max; /* what the destination has shown to take, up to limits.max_bytes */
-    struct lane *by_thing;
-    struct lane *ready;
-    struct due_heap waiting;
-    struct lane_groups groups;
-    struct parcel
-        *lost; /* parcels of abandoned partitions that are still out, linked as in a group */
-    struct lanes_counts counts;
-};
 
 static size_t lane_bytes(const struct lane *lane)
 {
@@ -65,7 +27,7 @@ static struct lane *lane_create(struct lanes *lanes, const struct lane_key *key)
     return lane;
 }
 
-static void lane_free(struct lanes *lanes, struct lane *lane)
+void lane_free(struct lanes *lanes, struct lane *lane)
 {
     HASH_DEL(lanes->by_thing, lane);
     lanes->counts.lanes--;
@@ -87,7 +49,7 @@ static void enter(struct lanes *lanes, struct lane *lane, enum lane_state state)
     }
 }
 
-static void depart(struct lanes *lanes, struct lane *lane)
+void lane_depart(struct lanes *lanes, struct lane *lane)
 {
     if (lane->state == LANE_IS_READY) {
         DL_DELETE(lanes->ready, lane);
@@ -161,7 +123,7 @@ struct lane *lanes_next(struct lanes *lanes, int64_t now_us)
         if (due == NULL || due->at_us > now_us)
             return lanes->ready;
         struct lane *lane = (struct lane *)(void *)((char *)due - offsetof(struct lane, due));
-        depart(lanes, lane);
+        lane_depart(lanes, lane);
         enter(lanes, lane, LANE_IS_READY);
     }
 }
@@ -217,7 +179,7 @@ static uint32_t take(struct lane *lane, struct buffer *body, uint32_t allowed, b
     if (taken == 0)
         return 0;
     lane->wire_rows = taken;
-    depart(lanes, lane);
+    lane_depart(lanes, lane);
     enter(lanes, lane, LANE_IS_ON_THE_WIRE);
     return taken;
 }
@@ -303,8 +265,7 @@ static void pass_rows(struct lane *lane, uint32_t n, struct parcel **complete)
     }
 }
 
-/* The parcel's rows from `from` on are not to be sent. */
-static void cut_rows(struct parcel *parcel, uint32_t from)
+void lane_cut_rows(struct parcel *parcel, uint32_t from)
 {
     struct lane *lane = parcel->lane;
     uint32_t horizon = bisect_horizon(&lane->bisect);
@@ -318,11 +279,9 @@ static void cut_rows(struct parcel *parcel, uint32_t from)
     lane->lanes->counts.rows -= n;
 }
 
-/* Takes a parcel with nothing on the wire out of its lane, and frees it unless a refused row of it
- * is still out. */
-static void remove_parcel(struct lanes *lanes, struct parcel *parcel)
+void lane_remove_parcel(struct lanes *lanes, struct parcel *parcel)
 {
-    cut_rows(parcel, parcel->next_row);
+    lane_cut_rows(parcel, parcel->next_row);
     leave_lane(parcel);
     if (parcel->refused == 0)
         release(lanes, parcel);
@@ -336,7 +295,7 @@ static void keep_rows(struct lane *lane)
         struct parcel *next = parcel->next;
         parcel->wire_rows = 0;
         if (parcel->dropped)
-            remove_parcel(lane->lanes, parcel);
+            lane_remove_parcel(lane->lanes, parcel);
         parcel = next;
     }
 }
@@ -355,7 +314,7 @@ void lanes_learn_size(struct lanes *lanes, size_t body_n, bool accepted)
 static void settle(struct lanes *lanes, struct lane *lane, bool later, int64_t retry_at_us,
                    int64_t now_us)
 {
-    depart(lanes, lane);
+    lane_depart(lanes, lane);
     if (lane->rows == 0) {
         lane_free(lanes, lane);
     } else if (later && retry_at_us > now_us) {
@@ -454,15 +413,15 @@ static struct parcel *pass_refused(struct lane *lane, uint32_t before, uint32_t 
     struct parcel *parcel = lane->parcels;
     bool dropped = parcel->dropped;
     *row = parcel->next_row;
-    poison_remember(&lane->poison, parcel_property(parcel, *row));
     if (!dropped)
         parcel->refused++;
     pass_rows(lane, 1, complete);
     return dropped ? NULL : parcel;
 }
 
-void lane_answer_rows(struct lanes *lanes, struct lane *lane, const struct lane_refusal *refusals,
-                      size_t n_refusals, int64_t now_us)
+/* `property`: each stands for a property that will be refused again. */
+static void refuse_rows(struct lanes *lanes, struct lane *lane, const struct lane_refusal *refusals,
+                        size_t n_refusals, bool property, int64_t now_us)
 {
     struct refused_row {
         struct parcel *parcel;
@@ -476,6 +435,8 @@ void lane_answer_rows(struct lanes *lanes, struct lane *lane, const struct lane_
         refused[i].parcel =
             pass_refused(lane, refusals[i].row - passed, &refused[i].row, &complete);
         passed = refusals[i].row + 1;
+        if (property && refused[i].parcel != NULL)
+            poison_remember(&lane->poison, parcel_property(refused[i].parcel, refused[i].row));
     }
     pass_rows(lane, n - passed, &complete);
     settle(lanes, lane, false, 0, now_us);
@@ -485,6 +446,24 @@ void lane_answer_rows(struct lanes *lanes, struct lane *lane, const struct lane_
                                     "refused", refusals[i].detail);
     free(refused);
     finish_all(lanes, complete);
+}
+
+void lane_answer_rows(struct lanes *lanes, struct lane *lane, const struct lane_refusal *refusals,
+                      size_t n_refusals, int64_t now_us)
+{
+    refuse_rows(lanes, lane, refusals, n_refusals, true, now_us);
+}
+
+void lane_answer_missing(struct lanes *lanes, struct lane *lane, const char *detail, int64_t now_us)
+{
+    uint32_t n = lane->wire_rows;
+    struct lane_refusal *all = xcalloc(n, sizeof *all);
+    for (uint32_t i = 0; i < n; i++)
+        all[i] = (struct lane_refusal){i, detail};
+    lane->refused_since = 0;
+    bisect_removed(&lane->bisect, 0, n);
+    refuse_rows(lanes, lane, all, n, false, now_us);
+    free(all);
 }
 
 void lane_accept_first(struct lane *lane, uint32_t n)
@@ -535,60 +514,6 @@ size_t lanes_pending(const struct lanes *lanes, const void *partition)
 {
     const struct lane_group *group = lane_groups_find(&lanes->groups, partition);
     return group == NULL ? 0 : group->count;
-}
-
-/* Frees a lane that has been emptied; one with a request on the wire has rows. */
-static void close_if_empty(struct lanes *lanes, struct lane *lane)
-{
-    if (lane->rows > 0)
-        return;
-    depart(lanes, lane);
-    lane_free(lanes, lane);
-}
-
-size_t lanes_drop(struct lanes *lanes, const void *partition, int64_t above_sequence)
-{
-    struct lane_group *group = lane_groups_find(&lanes->groups, partition);
-    size_t dropped = 0;
-    struct parcel *next;
-    for (struct parcel *parcel = group ? group->parcels : NULL; parcel != NULL; parcel = next) {
-        next = parcel->group_next;
-        if (parcel->touched || parcel->sequence <= above_sequence)
-            continue;
-        struct lane *lane = parcel->lane;
-        lane_groups_leave(&lanes->groups, parcel);
-        remove_parcel(lanes, parcel);
-        close_if_empty(lanes, lane);
-        dropped++;
-    }
-    return dropped;
-}
-
-static void abandon(struct lanes *lanes, struct parcel *parcel)
-{
-    struct lane *lane = parcel->lane;
-    lane_groups_leave(&lanes->groups, parcel);
-    parcel->dropped = true;
-    parcel->partition = NULL;
-    DL_APPEND2(lanes->lost, parcel, group_prev, group_next);
-    if (lane == NULL)
-        return;
-    if (parcel->wire_rows > 0) {
-        cut_rows(parcel, parcel->next_row + parcel->wire_rows);
-    } else {
-        remove_parcel(lanes, parcel);
-        close_if_empty(lanes, lane);
-    }
-}
-
-void lanes_abandon(struct lanes *lanes, const void *partition)
-{
-    struct lane_group *group = lane_groups_find(&lanes->groups, partition);
-    struct parcel *next;
-    for (struct parcel *parcel = group ? group->parcels : NULL; parcel != NULL; parcel = next) {
-        next = parcel->group_next;
-        abandon(lanes, parcel);
-    }
 }
 
 struct lanes_counts lanes_counts(const struct lanes *lanes)

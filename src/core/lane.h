@@ -20,8 +20,9 @@ struct lane_limits {
     size_t max_bytes;
 };
 
-/* Called from within lane_answer, lane_answer_rows, lane_accept_first and lanes_row_done only,
- * after the lanes are consistent again: the handlers may push, drop and report rows done. */
+/* Called from within lane_answer, lane_answer_rows, lane_answer_missing, lane_accept_first and
+ * lanes_row_done only, after the lanes are consistent again: the handlers may push, drop and report
+ * rows done. */
 struct lane_handlers {
     void *ctx;
     /* Every row is accepted or done. The parcel is freed after the call. */
@@ -110,6 +111,10 @@ struct lane_refusal {
  * proven to be at fault. As after lane_answer, the lane must not be used any more. */
 void lane_answer_rows(struct lanes *lanes, struct lane *lane, const struct lane_refusal *refusals,
                       size_t n_refusals, int64_t now_us);
+/* ThingWorx has no such Thing, which is proven not to be its own fault: one verdict for the whole
+ * run on the wire, none of which is sent again. As after lane_answer. */
+void lane_answer_missing(struct lanes *lanes, struct lane *lane, const char *detail,
+                         int64_t now_us);
 /* The first n rows of the run on the wire, fewer than all, are accepted; the rest is answered with
  * lane_answer afterwards. */
 void lane_accept_first(struct lane *lane, uint32_t n);

@@ -126,6 +126,14 @@ void delivery_answer(struct delivery *delivery, struct lanes *lanes,
     delivery->rows = 0;
 }
 
+void delivery_answer_missing(struct delivery *delivery, struct lanes *lanes, const char *detail,
+                             int64_t now_us)
+{
+    lane_answer_missing(lanes, delivery->runs[0].lane, detail, now_us);
+    delivery->run_count = 0;
+    delivery->rows = 0;
+}
+
 /* The refusals of one run, with row numbers of the run. */
 struct refused_run {
     const struct bulk_refusal *list;

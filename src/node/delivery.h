@@ -53,6 +53,9 @@ bool delivery_fill_bulk(struct delivery *delivery, struct lanes *lanes, uint32_t
 void delivery_answer(struct delivery *delivery, struct lanes *lanes,
                      const struct delivery_verdict *verdict, delivery_retry retry, void *ctx,
                      int64_t now_us);
+/* To a request for one Thing: there is none of that name, and that is proven. */
+void delivery_answer_missing(struct delivery *delivery, struct lanes *lanes, const char *detail,
+                             int64_t now_us);
 /* Tells every lane what the bulk service says of its rows. `ready`: the base URL is ready, which
  * it takes to blame a row. `accepted` is called for each Thing that has taken a value; returns the
  * rows that were written. */

@@ -240,6 +240,11 @@ static void answered_alone(struct retrying *r, struct delivery *delivery)
         took(d, delivery->rows);
     else
         not_taken(d, detail);
+    if (verdict.verdict == LANE_SUSPECT && r->answer->status == 404 &&
+        answer_names_missing(slice_from(r->answer->text), lane_thing(delivery->runs[0].lane))) {
+        delivery_answer_missing(delivery, d->lanes, detail, r->now_us);
+        return;
+    }
     delivery_answer(delivery, d->lanes, &verdict,
                     verdict.verdict == LANE_SPLIT ? retry_now : retry_at, r, r->now_us);
 }

@@ -11,7 +11,7 @@ DATABASE = [
              "v_wanted := 1 + 0 * coalesce((regexp_match(",
              ("two", "test_standby", "missing")),
     Mutation("dead-letters-wait-for-a-standby", "checkpoints never wait behind a synchronous commit",
-             "sql/40_delivery/keep_dead_letters.sql",
+             "sql/40_delivery/put_dead_letters.sql",
              "    PERFORM set_config('synchronous_commit', 'off', true);\n", "",
              ("two", "test_standby", "goes_on")),
     Mutation("housekeeping-waits-for-a-standby", "the leader's timer does not wait for a standby",

@@ -55,7 +55,7 @@ CHECKPOINTS = [
              "set_config('synchronous_commit', 'off', true)",
              ("sql", "20_checkpoints")),
     Mutation("dead-letters-unfenced", "dead letters are kept only under the grant's token",
-             "sql/40_delivery/keep_dead_letters.sql",
+             "sql/40_delivery/put_dead_letters.sql",
              "ON p.partition_id = w.partition_id AND p.token = w.token\n"
              "           AND p.owner_session_id = me",
              "ON p.partition_id = w.partition_id",

@@ -78,6 +78,28 @@ static void text_becomes_one_printable_line(void **state)
     check_text("abc", 3, 1, "");
 }
 
+static bool names(const char *text, const char *thing)
+{
+    return answer_names_missing(slice_from(text), slice_from(thing));
+}
+
+static void a_thing_that_is_missing_is_named(void **state)
+{
+    (void)state;
+    assert_true(names("Entity Not Found : [pump-1]", "pump-1"));
+    assert_true(names("HTTP 404: Thing 'pump-1' not found", "pump-1"));
+    assert_true(names("pump-1 not found", "pump-1"));
+    /* Another one, or one of its properties, or nobody knows what. */
+    assert_false(names("Entity Not Found : [pump-10]", "pump-1"));
+    assert_false(names("Entity Not Found : [pump-1.speed]", "pump-1"));
+    assert_false(names("Property Not Found : [pump-1]", "pump-1"));
+    assert_false(names("property speed of pump-1 not found", "pump-1"));
+    assert_false(names("Not Found", "pump-1"));
+    assert_false(names("[pump-1] is disabled", "pump-1"));
+    assert_false(names("Not Found", ""));
+    assert_false(names("", "pump-1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -86,6 +108,7 @@ int main(void)
         cmocka_unit_test(no_answer_is_retried_whatever_the_status),
         cmocka_unit_test(every_rule_has_words),
         cmocka_unit_test(text_becomes_one_printable_line),
+        cmocka_unit_test(a_thing_that_is_missing_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

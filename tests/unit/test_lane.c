@@ -279,6 +279,67 @@ static void a_property_once_refused_goes_alone(void **state)
     check_empty();
 }
 
+/* One request finds out, one is sent when it is proven, and one for what came meanwhile: not one
+ * for each row. */
+static void a_missing_thing_costs_no_request_per_row(void **state)
+{
+    (void)state;
+    int requests = 0;
+    push("t", &red, 1, "{\"a\":1,\"b\":2,\"c\":3}");
+    push("t", &red, 2, "{\"a\":4,\"b\":5}");
+    answer(take("t", 0, "1 2 3 4 5"), LANE_UNPROVEN);
+    requests++;
+    push("t", &red, 3, "{\"a\":6,\"b\":7}");
+    lane_answer_missing(lanes, take("t", 0, "1 2 3 4 5"), "gone", 0);
+    requests++;
+    check_seen("a of 1 refused (gone); b of 1 refused (gone); c of 1 refused (gone); "
+               "a of 2 refused (gone); b of 2 refused (gone); ");
+    lane_answer_missing(lanes, take("t", 0, "6 7"), "gone", 0);
+    requests++;
+    check_seen("a of 3 refused (gone); b of 3 refused (gone); ");
+    assert_int_equal(requests, 3);
+    assert_int_equal(lanes_pending(lanes, &red), 3);
+    for (size_t i = 0; i < refused_count; i++)
+        lanes_row_done(lanes, refused_parcels[i]);
+    check_seen("done 1; done 2; done 3; ");
+    check_empty();
+}
+
+/* A Thing that goes while a poison row of it is looked for: the search is over, and no property is
+ * to blame. */
+static void a_thing_that_goes_while_bisecting(void **state)
+{
+    (void)state;
+    push("t", &red, 1, "{\"a\":1,\"b\":2,\"c\":3,\"d\":4}");
+    answer(take("t", 0, "1 2 3 4"), LANE_SUSPECT);
+    lane_answer_missing(lanes, take("t", 0, "1 2"), "gone", 0);
+    check_seen("a of 1 refused (gone); b of 1 refused (gone); ");
+    answer(take("t", 0, "3"), LANE_ACCEPTED);
+    answer(take("t", 0, "4"), LANE_ACCEPTED);
+    push("t", &red, 2, "{\"a\":5,\"b\":6}");
+    answer(take("t", 0, "5 6"), LANE_ACCEPTED);
+    check_seen("done 2; ");
+    lanes_row_done(lanes, refused_parcels[0]);
+    lanes_row_done(lanes, refused_parcels[1]);
+    check_seen("done 1; ");
+    check_empty();
+}
+
+/* Its partition is lost meanwhile: nobody is told of its rows, and nothing leaks. */
+static void a_missing_thing_of_a_lost_partition(void **state)
+{
+    (void)state;
+    push("t", &red, 1, "{\"a\":1,\"b\":2}");
+    push("t", &blue, 2, "{\"a\":3}");
+    struct lane *lane = take("t", 0, "1 2 3");
+    lanes_abandon(lanes, &red);
+    lane_answer_missing(lanes, lane, "gone", 0);
+    check_seen("a of 2 refused (gone); ");
+    lanes_row_done(lanes, refused_parcels[0]);
+    check_seen("done 2; ");
+    check_empty();
+}
+
 static void a_retry_while_bisecting_loses_nothing(void **state)
 {
     (void)state;
@@ -347,6 +408,9 @@ int main(void)
         TEST(a_refused_batch_is_bisected),
         TEST(a_row_done_early_does_not_end_its_parcel),
         TEST(a_property_once_refused_goes_alone),
+        TEST(a_missing_thing_costs_no_request_per_row),
+        TEST(a_thing_that_goes_while_bisecting),
+        TEST(a_missing_thing_of_a_lost_partition),
         TEST(a_retry_while_bisecting_loses_nothing),
         TEST(a_body_too_large_is_halved),
     };

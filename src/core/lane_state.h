@@ -1,0 +1,53 @@
+#pragma once
+#include "core/bisect.h"
+#include "core/due.h"
+#include "core/lane.h"
+#include "core/lane_group.h"
+#include "core/poison.h"
+
+#include <uthash.h>
+
+/* What lane.c and lane_loss.c share; nobody else looks in. */
+
+/* A lane is on the list `ready`, in the heap `waiting`, or on the wire and in neither. */
+enum lane_state { LANE_IS_READY, LANE_IS_WAITING, LANE_IS_ON_THE_WIRE };
+
+struct lane {
+    UT_hash_handle hh;
+    struct lanes *lanes;
+    enum lane_state state;
+    struct lane *next, *prev; /* while ready */
+    struct due due;           /* while waiting */
+    struct parcel *parcels;   /* a list; all have rows to send or on the wire */
+    uint32_t rows;
+    uint32_t wire_rows; /* the first of them */
+    size_t body_n;      /* size of the request on the wire; 0: one of many Things in it */
+    struct bisect bisect;
+    struct poison poison;
+    unsigned attempts;
+    int64_t refused_since;
+    struct slice thing;
+    char name[];
+};
+
+struct lanes {
+    struct lane_limits limits;
+    struct lane_handlers handlers;
+    size_t body_max; /* what the destination has shown to take, up to limits.max_bytes */
+    struct lane *by_thing;
+    struct lane *ready;
+    struct due_heap waiting;
+    struct lane_groups groups;
+    struct parcel
+        *lost; /* parcels of abandoned partitions that are still out, linked as in a group */
+    struct lanes_counts counts;
+};
+
+/* Takes the lane out of where its state has put it. */
+void lane_depart(struct lanes *lanes, struct lane *lane);
+void lane_free(struct lanes *lanes, struct lane *lane);
+/* The parcel's rows from `from` on are not to be sent. */
+void lane_cut_rows(struct parcel *parcel, uint32_t from);
+/* Takes a parcel with nothing on the wire out of its lane, and frees it unless a refused row of it
+ * is still out. */
+void lane_remove_parcel(struct lanes *lanes, struct parcel *parcel);
