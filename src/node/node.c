@@ -407,6 +407,7 @@ void node_snapshot(const struct node *node, struct node_snapshot *s)
         .bindings_cached = binder_cached(parts->binder),
         .events_waiting = binder_waiting(parts->binder),
         .letters_waiting = office_waiting(parts->office),
+        .letters_held = office_held(parts->office),
         .events_per_second = node->events_per_second,
         .rss_kib = resident_kib(),
     };

@@ -46,7 +46,8 @@ struct node_snapshot {
     bool leader, trusted;
     int64_t leader_token;
     int64_t remaining_trust_us, ping_us, stall_max_us, cpu_us;
-    size_t partitions, in_flight, on_the_wire, bindings_cached, events_waiting, letters_waiting;
+    size_t partitions, in_flight, on_the_wire, bindings_cached, events_waiting, letters_waiting,
+        letters_held;
     int64_t events_per_second;
     long rss_kib;
 };

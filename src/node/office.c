@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-enum { BATCH_MAX = 200, RETRY_MS = 1000 };
+enum { BATCH_MAX = 200, RETRY_MS = 1000, HELD_RETRY_MS = 1000 };
 
 struct letter {
     struct grant *grant; /* NULL once it is lost */
@@ -25,16 +25,19 @@ struct letter {
     struct parcel *parcel;
     struct store_dead_letter row;  /* texts are own copies, behind this struct */
     struct source_message message; /* the same; of a whole event */
-    bool sent;
+    bool sent, held;               /* held: now, or before */
     struct letter *next, *prev;
 };
 
 struct office {
     struct node_parts *node;
     struct letter *waiting;
-    size_t count;
-    bool storing;
-    int64_t store_at_us;
+    /* The database says that their devices have too many: the longest held first. A few are tried
+     * again now and then, so that they hold up nobody else's. */
+    struct letter *held;
+    size_t count, held_count;
+    bool storing, tried_held;
+    int64_t store_at_us, held_at_us;
 };
 
 struct office *office_create(struct node_parts *node)
@@ -49,6 +52,7 @@ void office_free(struct office *o)
     if (o == NULL)
         return;
     struct letter *letter, *next;
+    DL_CONCAT(o->waiting, o->held);
     DL_FOREACH_SAFE(o->waiting, letter, next)
     {
         DL_DELETE(o->waiting, letter);
@@ -154,6 +158,30 @@ void office_keep_row(struct office *o, struct destination *destination, struct p
     buffer_free(&name);
 }
 
+/* The only two that move letters between the lists. */
+static void hold(struct office *o, struct letter *letter)
+{
+    DL_DELETE(o->waiting, letter);
+    DL_APPEND(o->held, letter);
+    if (o->held_count++ == 0 && !letter->held)
+        log_warning(o->node->log,
+                    "a device has as many dead letters as may be kept: its partition "
+                    "pauses until they are replayed or discarded",
+                    F_SLICE("device", letter->row.device), F_NUMBER("token", letter->row.token),
+                    F_NUMBER("sequence", letter->row.sequence));
+    letter->held = true;
+}
+
+static void try_held(struct office *o, size_t most)
+{
+    for (size_t i = 0; i < most && o->held != NULL; i++) {
+        struct letter *letter = o->held;
+        DL_DELETE(o->held, letter);
+        DL_APPEND(o->waiting, letter);
+        o->held_count--;
+    }
+}
+
 /* The letter is stored, or nobody wants it any more: its event may complete. */
 static void let_go(struct office *o, struct letter *letter)
 {
@@ -173,6 +201,7 @@ static void let_go(struct office *o, struct letter *letter)
 void office_drop(struct office *o, const struct grant *grant)
 {
     struct letter *letter, *next;
+    try_held(o, SIZE_MAX);
     DL_FOREACH_SAFE(o->waiting, letter, next)
     {
         if (letter->grant != grant)
@@ -186,6 +215,7 @@ void office_drop(struct office *o, const struct grant *grant)
 void office_reset(struct office *o)
 {
     struct letter *letter, *next;
+    try_held(o, SIZE_MAX);
     DL_FOREACH_SAFE(o->waiting, letter, next)
     {
         letter->grant = NULL;
@@ -196,39 +226,90 @@ void office_reset(struct office *o)
     }
 }
 
-static void on_stored(void *ctx, const struct error *err)
+/* None of what was sent may be stored. */
+static void not_stored(struct office *o, const struct error *err)
+{
+    struct letter *letter, *next;
+    o->store_at_us = clock_now_us() + RETRY_MS * MS_US;
+    membership_refresh(o->node->membership);
+    if (strcmp(err->code, HF_SESSION_ENDED) == 0)
+        membership_ended(o->node->membership);
+    else if (err->code[0] != '\0')
+        log_error(o->node->log, "could not store dead letters", err, F_NUMBER("waiting", o->count));
+    DL_FOREACH_SAFE(o->waiting, letter, next)
+    {
+        bool sent = letter->sent;
+        letter->sent = false;
+        if (sent && letter->grant == NULL)
+            let_go(o, letter);
+    }
+}
+
+static void stored(struct office *o, struct letter *letter, enum store_filed outcome)
+{
+    struct node_counts *counts = &o->node->counts;
+    switch (outcome) {
+    case STORE_FILED_KEPT:
+        counts->dead_letters++;
+        if (letter->grant != NULL)
+            grant_lettered(letter->grant, letter->row.sequence);
+        let_go(o, letter);
+        break;
+    case STORE_FILED_DROPPED:
+        counts->dead_letters_dropped++;
+        let_go(o, letter);
+        break;
+    case STORE_FILED_HELD:
+        if (letter->grant == NULL)
+            let_go(o, letter);
+        else
+            hold(o, letter);
+        break;
+    case STORE_FILED_STALE:
+        /* A grant that is lost takes its letters along: the next assignment says which. */
+        o->store_at_us = clock_now_us() + RETRY_MS * MS_US;
+        membership_refresh(o->node->membership);
+        if (letter->grant == NULL)
+            let_go(o, letter);
+        break;
+    }
+}
+
+static void on_filed(void *ctx, const enum store_filed *outcomes, size_t count,
+                     const struct error *err)
 {
     struct office *o = ctx;
     struct letter *letter, *next;
+    size_t i = 0, held_count = o->held_count;
     o->storing = false;
     if (err != NULL) {
-        o->store_at_us = clock_now_us() + RETRY_MS * MS_US;
-        /* A grant that is lost takes its letters along. */
-        membership_refresh(o->node->membership);
-        if (strcmp(err->code, HF_SESSION_ENDED) == 0)
-            membership_ended(o->node->membership);
-        else if (err->code[0] != '\0')
-            log_error(o->node->log, "could not store dead letters", err,
-                      F_NUMBER("waiting", o->count));
+        not_stored(o, err);
+        return;
     }
     DL_FOREACH_SAFE(o->waiting, letter, next)
     {
         if (!letter->sent)
             continue;
         letter->sent = false;
-        if (err == NULL)
-            o->node->counts.dead_letters++;
-        if (err == NULL && letter->grant != NULL)
-            grant_lettered(letter->grant, letter->row.sequence);
-        if (err == NULL || letter->grant == NULL)
-            let_go(o, letter);
+        stored(o, letter, i < count ? outcomes[i] : STORE_FILED_STALE);
+        i++;
     }
+    /* There is room again for one that was held: the others need not wait. */
+    if (o->tried_held && o->held_count == held_count)
+        o->held_at_us = 0;
 }
 
 void office_tick(struct office *o, int64_t now_us)
 {
     struct pg_connection *work = membership_work(o->node->membership);
-    if (o->waiting == NULL || o->storing || work == NULL || now_us < o->store_at_us)
+    if (o->storing || work == NULL || now_us < o->store_at_us)
+        return;
+    o->tried_held = o->held != NULL && now_us >= o->held_at_us;
+    if (o->tried_held) {
+        try_held(o, BATCH_MAX);
+        o->held_at_us = now_us + HELD_RETRY_MS * MS_US;
+    }
+    if (o->waiting == NULL)
         return;
     struct store_dead_letter rows[BATCH_MAX];
     struct buffer contexts[BATCH_MAX];
@@ -246,7 +327,7 @@ void office_tick(struct office *o, int64_t now_us)
         n++;
     }
     o->storing = true;
-    store_keep_dead_letters(work, membership_key(o->node->membership), rows, n, on_stored, o);
+    store_file_dead_letters(work, membership_key(o->node->membership), rows, n, on_filed, o);
     while (n > 0)
         buffer_free(&contexts[--n]);
 }
@@ -254,4 +335,9 @@ void office_tick(struct office *o, int64_t now_us)
 size_t office_waiting(const struct office *o)
 {
     return o->count;
+}
+
+size_t office_held(const struct office *o)
+{
+    return o->held_count;
 }

@@ -31,3 +31,6 @@ void office_drop(struct office *o, const struct grant *grant);
 void office_reset(struct office *o);
 void office_tick(struct office *o, int64_t now_us);
 size_t office_waiting(const struct office *o);
+/* Of these, how many wait because their device has as many dead letters as may be kept: their
+ * events are held back. */
+size_t office_held(const struct office *o);

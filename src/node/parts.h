@@ -24,8 +24,9 @@ struct replays;
 
 struct node_counts {
     uint64_t events_received, events_skipped, events_delivered, values_delivered;
-    uint64_t dead_letters, dropped_unsent, checkpoints_saved, checkpoints_refused;
-    uint64_t requests, requests_retried, replays_delivered;
+    uint64_t dead_letters, dead_letters_dropped, dropped_unsent, checkpoints_saved,
+        checkpoints_refused;
+    uint64_t requests, requests_retried, requests_unknown, replays_delivered;
     uint64_t takeovers, releases, stolen, wakeups;
 };
 

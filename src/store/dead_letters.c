@@ -5,40 +5,60 @@
 #include "store/values.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct call {
-    store_kept_fn kept;
+    store_filed_fn filed;
     store_replays_fn replays;
+    store_settled_fn settled;
     void *ctx;
-    size_t count; /* of letters to keep */
 };
 
-static struct call *call_new(store_kept_fn kept, store_replays_fn replays, void *ctx)
+static struct call *call_new(const struct call *from)
 {
     struct call *call = xcalloc(1, sizeof *call);
-    *call = (struct call){.kept = kept, .replays = replays, .ctx = ctx};
+    *call = *from;
     return call;
 }
 
-static void answer_kept(void *ctx, const PGresult *result, const struct error *err)
+static enum store_filed outcome_of(const char *verdict)
+{
+    if (strcmp(verdict, "kept") == 0)
+        return STORE_FILED_KEPT;
+    if (strcmp(verdict, "dropped") == 0)
+        return STORE_FILED_DROPPED;
+    return strcmp(verdict, "held") == 0 ? STORE_FILED_HELD : STORE_FILED_STALE;
+}
+
+static void answer_filed(void *ctx, const PGresult *result, const struct error *err)
 {
     struct call call = *(struct call *)ctx;
-    struct error fewer;
     free(ctx);
-    /* Letters of a grant that is not ours any more are passed over without an error. */
-    if (err == NULL && (uint64_t)row_number(result, 0, 0) < call.count) {
-        error_set(&fewer, "the database has not kept all dead letters");
-        error_detail(&fewer, "Some belong to partitions that this session does not own.");
-        err = &fewer;
+    if (err != NULL) {
+        call.filed(call.ctx, NULL, 0, err);
+        return;
     }
-    call.kept(call.ctx, err);
+    int count = PQntuples(result);
+    enum store_filed *outcomes = xcalloc((size_t)count + 1, sizeof *outcomes);
+    for (int i = 0; i < count; i++)
+        outcomes[i] = outcome_of(PQgetvalue(result, i, 0));
+    call.filed(call.ctx, outcomes, (size_t)count, NULL);
+    free(outcomes);
+}
+
+static void answer_settled(void *ctx, const PGresult *result, const struct error *err)
+{
+    struct call call = *(struct call *)ctx;
+    (void)result;
+    free(ctx);
+    call.settled(call.ctx, err);
 }
 
 enum { COLUMNS = 13 };
 
-void store_keep_dead_letters(struct pg_connection *pg, const char *key,
-                             const struct store_dead_letter *rows, size_t count, store_kept_fn done,
-                             void *ctx)
+void store_file_dead_letters(struct pg_connection *pg, const char *key,
+                             const struct store_dead_letter *rows, size_t count,
+                             store_filed_fn done, void *ctx)
 {
     struct buffer column[COLUMNS];
     for (size_t c = 0; c < COLUMNS; c++)
@@ -62,13 +82,13 @@ void store_keep_dead_letters(struct pg_connection *pg, const char *key,
     const char *values[COLUMNS + 1] = {key};
     for (size_t c = 0; c < COLUMNS; c++)
         values[c + 1] = array_end(&column[c]);
-    struct call *call = call_new(done, NULL, ctx);
-    call->count = count;
     pg_request(pg,
-               "SELECT holdfast.keep_dead_letters($1::uuid, $2::int[], $3::bigint[], $4::text[],"
+               "SELECT verdict FROM holdfast.file_dead_letters($1::uuid, $2::int[], $3::bigint[], "
+               "$4::text[],"
                " $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::text[], $10::text[],"
                " $11::text[], $12::bytea[], $13::int[], $14::jsonb[])",
-               COLUMNS + 1, values, answer_kept, call);
+               COLUMNS + 1, values, answer_filed,
+               call_new(&(struct call){.filed = done, .ctx = ctx}));
     for (size_t c = 0; c < COLUMNS; c++)
         buffer_free(&column[c]);
 }
@@ -114,11 +134,11 @@ void store_claim_dead_letters(struct pg_connection *pg, const char *key, int max
     pg_request(pg,
                "SELECT dead_letter_id, partition_id, hub, fleet, device, module, enqueued_ms,"
                " property, payload, context FROM holdfast.claim_dead_letters($1::uuid, $2::int)",
-               2, values, answer_replays, call_new(NULL, done, ctx));
+               2, values, answer_replays, call_new(&(struct call){.replays = done, .ctx = ctx}));
 }
 
 void store_settle_replays(struct pg_connection *pg, const char *key,
-                          const struct store_settled *rows, size_t count, store_kept_fn done,
+                          const struct store_settled *rows, size_t count, store_settled_fn done,
                           void *ctx)
 {
     struct buffer ids, outcomes, details;
@@ -132,7 +152,7 @@ void store_settle_replays(struct pg_connection *pg, const char *key,
     }
     const char *values[] = {key, array_end(&ids), array_end(&outcomes), array_end(&details)};
     pg_request(pg, "SELECT holdfast.settle_replays($1::uuid, $2::bigint[], $3::text[], $4::text[])",
-               4, values, answer_kept, call_new(done, NULL, ctx));
+               4, values, answer_settled, call_new(&(struct call){.settled = done, .ctx = ctx}));
     buffer_free(&ids);
     buffer_free(&outcomes);
     buffer_free(&details);

@@ -22,12 +22,18 @@ struct store_dead_letter {
     int attempts;
 };
 
-/* An error too when some were not kept, because the caller does not own their partitions: then
- * which ones is for the next assignment to say. */
-typedef void (*store_kept_fn)(void *ctx, const struct error *err);
-void store_keep_dead_letters(struct pg_connection *pg, const char *key,
-                             const struct store_dead_letter *rows, size_t count, store_kept_fn done,
-                             void *ctx);
+enum store_filed {
+    STORE_FILED_KEPT,
+    STORE_FILED_DROPPED, /* its device is at the ceiling, and an administrator wants it so */
+    STORE_FILED_HELD,    /* its device is at the ceiling: hold the event back, and try again */
+    STORE_FILED_STALE    /* the caller does not own its partition any more */
+};
+/* One outcome for each row; none with an error. */
+typedef void (*store_filed_fn)(void *ctx, const enum store_filed *outcomes, size_t count,
+                               const struct error *err);
+void store_file_dead_letters(struct pg_connection *pg, const char *key,
+                             const struct store_dead_letter *rows, size_t count,
+                             store_filed_fn done, void *ctx);
 
 struct store_replay {
     int64_t dead_letter_id;
@@ -49,6 +55,7 @@ struct store_settled {
     const char *outcome; /* delivered, refused, unbound */
     struct slice detail;
 };
+typedef void (*store_settled_fn)(void *ctx, const struct error *err);
 void store_settle_replays(struct pg_connection *pg, const char *key,
-                          const struct store_settled *rows, size_t count, store_kept_fn done,
+                          const struct store_settled *rows, size_t count, store_settled_fn done,
                           void *ctx);

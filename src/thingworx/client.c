@@ -7,6 +7,8 @@
 #include "core/hash.h"
 #include "core/pause.h"
 #include "core/refusals.h"
+#include "core/skew.h"
+#include "thingworx/clock_check.h"
 #include "thingworx/endpoints.h"
 #include "thingworx/http.h"
 #include "thingworx/path.h"
@@ -63,6 +65,7 @@ struct thingworx {
     struct buffer url; /* scratch */
     struct pause pause;
     struct refusals refusals;
+    struct skew skew;
     struct error why; /* of `state` */
     const char *state;
     unsigned max_in_flight;
@@ -348,20 +351,22 @@ static void on_done(void *ctx, const struct http_result *result)
     struct error why = {0};
     if (rule->class != ANSWER_ACCEPTED)
         explain(r, result, rule, text, &why);
+    clock_check(&tw->skew, tw->log, r->endpoint->url.text, result->date, now_us);
     r->endpoint->in_flight--;
     r->endpoint->probation -= r->probation;
     if (!reached && move(r, &why, now_us))
         return;
-    struct thingworx_answer answer = {.class = rule->class,
-                                      .status = result->status,
-                                      .retry_after_us = result->retry_after_us,
-                                      .endpoint = r->endpoint->index,
-                                      .text = text,
-                                      .body = r->many ? result->text : (struct slice){NULL, 0},
-                                      .ready = r->endpoint->evidence.ready &&
-                                               r->endpoint->evidence.generation == r->generation,
-                                      .started_us = r->started_us,
-                                      .latency_us = now_us - r->started_us};
+    struct thingworx_answer answer = {
+        .class = rule->class,
+        .status = result->status,
+        .retry_after_us = result->retry_after_us,
+        .endpoint = r->endpoint->index,
+        .text = text,
+        .body = r->many ? result->text : (struct slice){NULL, 0},
+        .ready = r->endpoint->evidence.ready && r->endpoint->evidence.generation == r->generation,
+        .unknown = result->outcome == HTTP_FAILED || result->status == 502 || result->status == 504,
+        .started_us = r->started_us,
+        .latency_us = now_us - r->started_us};
     bool one_thing = rule->class == ANSWER_CONFIGURATION && may_concern_one_thing(result->status);
     if (!r->many && (rule->class == ANSWER_SUSPECT || one_thing)) {
         answer.refusal_confirmed = is_confirmed(r, result->status, now_us);

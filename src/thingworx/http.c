@@ -184,6 +184,9 @@ static void finish(struct call *call, CURLcode code)
         result.status = (int)status;
         result.retry_after_us = retry_after_us(call->easy);
         result.html = is_html(call);
+        struct curl_header *date = NULL;
+        if (curl_easy_header(call->easy, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK)
+            result.date = date->value;
         result.text = buffer_slice(&call->text);
     } else {
         result.outcome = sent == 0 ? HTTP_UNREACHABLE : HTTP_FAILED;
@@ -427,4 +430,10 @@ void http_send(struct http *http, const struct http_request *request)
 struct http_counters http_counters(const struct http *http)
 {
     return http->counters;
+}
+
+int64_t http_date_us(const char *date)
+{
+    time_t seconds = curl_getdate(date, NULL);
+    return seconds < 0 ? -1 : (int64_t)seconds * SECOND_US;
 }

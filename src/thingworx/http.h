@@ -36,6 +36,7 @@ struct http_result {
     int status;             /* of an answer, else 0 */
     int64_t retry_after_us; /* -1: not given */
     bool html;              /* the body is an HTML page */
+    const char *date;       /* the header of that name; NULL: none */
     struct slice text;      /* first bytes of the body, or what went wrong */
 };
 
@@ -80,6 +81,9 @@ void http_set_max_connections(struct http *http, unsigned max_connections);
 void http_send(struct http *http, const struct http_request *request);
 
 struct http_counters http_counters(const struct http *http);
+
+/* What a Date header says, in microseconds since 1970; -1 if it is none. */
+int64_t http_date_us(const char *date);
 
 /* Headers are counted references: http_send takes its own. `lines` are "Name: value". */
 struct http_headers *http_headers_create(const char *const *lines, size_t count);

@@ -75,14 +75,14 @@ static void keep_letters(struct servers *s, struct server *server, struct call *
                          const struct db_session *me)
 {
     for (int i = 0; i < call->count; i++) {
-        const struct call_row *row = &call->rows[i];
+        struct call_row *row = &call->rows[i];
         struct db_letter letter = {.partition = row->partition,
                                    .generation = server->db.t.partitions[row->partition].generation,
                                    .row = row->row,
                                    .sequence = row->sequence};
-        if (!db_keep_letter(&server->db, me, row->token, &letter))
+        row->filed = db_keep_letter(&server->db, me, row->token, &letter);
+        if (!row->filed)
             continue;
-        call->number++;
         check_letter(s->world, server, me, &letter, row->token);
     }
 }

@@ -38,6 +38,7 @@ struct call_row {
     int partition, row;
     int64_t token, sequence, enqueued_ms;
     enum db_saved outcome;
+    bool filed; /* of a dead letter */
 };
 
 struct call_device {

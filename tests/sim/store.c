@@ -105,14 +105,14 @@ static void give_saved(struct call *call, const struct error *err)
     GIVE(store_saved_fn, rows, (size_t)n, err);
 }
 
-static void give_kept(struct call *call, const struct error *err)
+static void give_filed(struct call *call, const struct error *err)
 {
-    struct error fewer;
-    if (err == NULL && call->number < call->count) {
-        error_set(&fewer, "not all are kept");
-        err = &fewer;
-    }
-    GIVE(store_kept_fn, err);
+    int n = err != NULL ? 0 : call->count;
+    enum store_filed *outcomes = xcalloc((size_t)n + 1, sizeof *outcomes);
+    for (int i = 0; i < n; i++)
+        outcomes[i] = call->rows[i].filed ? STORE_FILED_KEPT : STORE_FILED_STALE;
+    GIVE(store_filed_fn, outcomes, (size_t)n, err);
+    free(outcomes);
 }
 
 static void give_resolved(struct call *call, const struct error *err)
@@ -206,7 +206,7 @@ void call_answer(struct call *call, const struct error *err)
         GIVE(store_configuration_fn, err == NULL ? make_configuration(call) : NULL, err);
         break;
     case CALL_LETTERS:
-        give_kept(call, err);
+        give_filed(call, err);
         break;
     case CALL_LISTEN:
     case CALL_LEAVE:
@@ -368,9 +368,9 @@ void store_save_checkpoints(struct pg_connection *pg, const char *key,
     call_submit(pg, call);
 }
 
-void store_keep_dead_letters(struct pg_connection *pg, const char *key,
-                             const struct store_dead_letter *rows, size_t count, store_kept_fn done,
-                             void *ctx)
+void store_file_dead_letters(struct pg_connection *pg, const char *key,
+                             const struct store_dead_letter *rows, size_t count,
+                             store_filed_fn done, void *ctx)
 {
     struct call *call = call_new(pg, CALL_LETTERS, key, done, ctx);
     call->count = (int)count;
@@ -467,7 +467,7 @@ void store_claim_dead_letters(struct pg_connection *pg, const char *key, int max
 }
 
 void store_settle_replays(struct pg_connection *pg, const char *key,
-                          const struct store_settled *rows, size_t count, store_kept_fn done,
+                          const struct store_settled *rows, size_t count, store_settled_fn done,
                           void *ctx)
 {
     (void)rows;
