@@ -66,9 +66,11 @@ COMMENT ON COLUMN holdfast.dead_letter.context IS 'What came with the event besi
 
 -- Whatever the others do not hold: no letter is ever refused for want of a partition.
 CREATE TABLE holdfast.dead_letter_default PARTITION OF holdfast.dead_letter DEFAULT;
+COMMENT ON TABLE holdfast.dead_letter_default IS 'Dead letters of weeks that have no partition of their own';
 DO $do$
 DECLARE
     week timestamptz;
+    name text;
 BEGIN
     FOR week IN
         SELECT date_trunc('week', b.created_at, 'UTC') FROM holdfast.dead_letter_before b
@@ -76,9 +78,10 @@ BEGIN
         SELECT date_trunc('week', clock_timestamp(), 'UTC') + n * interval '168 hours'
           FROM generate_series(0, 4) AS n
     LOOP
+        name := 'dead_letter_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD');
         EXECUTE format('CREATE TABLE holdfast.%I PARTITION OF holdfast.dead_letter FOR VALUES FROM (%L) TO (%L)',
-                       'dead_letter_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD'), week,
-                       week + interval '168 hours');
+                       name, week, week + interval '168 hours');
+        EXECUTE format('COMMENT ON TABLE holdfast.%I IS %L', name, 'Dead letters of a week');
     END LOOP;
 END
 $do$;

@@ -20,6 +20,7 @@ BEGIN
         name := 'dead_letter_' || to_char(week AT TIME ZONE 'UTC', 'YYYYMMDD');
         -- Not PARTITION OF, which would lock everybody out of the whole table.
         EXECUTE format('CREATE TABLE holdfast.%I (LIKE holdfast.dead_letter INCLUDING ALL)', name);
+        EXECUTE format('COMMENT ON TABLE holdfast.%I IS %L', name, 'Dead letters of a week');
         LOCK TABLE holdfast.dead_letter_default IN ACCESS EXCLUSIVE MODE;
         EXECUTE format('WITH old AS (DELETE FROM holdfast.dead_letter_default d
                                       WHERE d.created_at >= %2$L AND d.created_at < %3$L RETURNING d.*)

@@ -17,10 +17,11 @@ CREATE TEMP VIEW relations AS
 CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
     'join', 'leave', 'watch', 'sweep', 'assignment', 'poll', 'tend', 'report_hub', 'release', 'keep',
     'decline', 'abandon_offset', 'save_checkpoints', 'report', 'configuration', 'resolve', 'keep_dead_letters',
+    'file_dead_letters',
     'claim_dead_letters', 'add_dead_letters', 'claim_replays', 'settle_replays', 'report_event', 'schema_version']);
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
-    'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'replay_dead_letters', 'discard_dead_letters', 'prune_history', 'reset_checkpoint',
+    'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'replay_dead_letters', 'discard_dead_letters', 'set_dead_letter_policy', 'prune_history', 'reset_checkpoint',
     'drain_node', 'undrain_node', 'move_partition', 'unpin_partition', 'set_capacity', 'pause_hub', 'resume_hub',
     'pause_partition', 'resume_partition', 'set_setting', 'schema_version']);
 SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_node', oid, 'EXECUTE')$$,
