@@ -317,7 +317,7 @@ static void on_answered(void *ctx, void *request_ctx, const struct thingworx_ans
     struct retrying r = {d, answer, clock_now_us()};
     bool failed = answer->class == ANSWER_RETRY || answer->class == ANSWER_THROTTLED;
     d->in_flight--;
-    d->node->counts.requests_unknown += answer->unknown && delivery->rows > 0;
+    d->node->counts.requests_unknown += delivery->rows > 0 ? answer->unknown : 0;
     if (delivery->rows > 0) /* what the question for the service takes says nothing of values */
         concurrency_answered(&d->concurrency, answer->latency_us, failed, r.now_us);
     if (delivery->bulk)

@@ -364,7 +364,8 @@ static void on_done(void *ctx, const struct http_result *result)
         .text = text,
         .body = r->many ? result->text : (struct slice){NULL, 0},
         .ready = r->endpoint->evidence.ready && r->endpoint->evidence.generation == r->generation,
-        .unknown = result->outcome == HTTP_FAILED || result->status == 502 || result->status == 504,
+        .unknown = result->repeats + (result->outcome == HTTP_FAILED || result->status == 502 ||
+                                      result->status == 504),
         .started_us = r->started_us,
         .latency_us = now_us - r->started_us};
     bool one_thing = rule->class == ANSWER_CONFIGURATION && may_concern_one_thing(result->status);

@@ -58,8 +58,9 @@ struct thingworx_answer {
      * whether this base URL was ready, and nothing has failed there, since it was sent. */
     struct slice body;
     bool ready;
-    /* Nobody knows whether the values were written: no complete answer, or that of a gateway. */
-    bool unknown;
+    /* How often it was sent without anybody knowing whether the values were written: no complete
+     * answer, or that of a gateway. */
+    unsigned unknown;
     int64_t started_us, latency_us;
 };
 

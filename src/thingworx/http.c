@@ -39,6 +39,7 @@ struct call {
     struct http_headers *headers;
     struct http_route *route;
     struct buffer text; /* of the answer */
+    unsigned sends;     /* of the present request */
     unsigned secured;   /* the handle is set up for this version of http->security */
     char error[CURL_ERROR_SIZE];
 };
@@ -106,6 +107,18 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return n;
 }
 
+/* Before each sending. */
+static int on_send(void *ctx, char *address, char *local_address, int port, int local_port)
+{
+    struct call *call = ctx;
+    (void)address;
+    (void)local_address;
+    (void)port;
+    (void)local_port;
+    call->sends++;
+    return CURL_PREREQFUNC_OK;
+}
+
 static struct call *call_create(struct http *http)
 {
     struct call *call = xcalloc(1, sizeof(*call));
@@ -119,6 +132,8 @@ static struct call *call_create(struct http *http)
     curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->error);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+    curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_send);
+    curl_easy_setopt(e, CURLOPT_PREREQDATA, call);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -178,7 +193,8 @@ static void finish(struct call *call, CURLcode code)
     curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
     curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connections);
     http->counters.connections += (uint64_t)connections;
-    struct http_result result = {.retry_after_us = -1};
+    struct http_result result = {.retry_after_us = -1,
+                                 .repeats = call->sends > 1 ? call->sends - 1 : 0};
     if (code == CURLE_OK) {
         result.outcome = HTTP_ANSWERED;
         result.status = (int)status;
@@ -410,6 +426,7 @@ void http_send(struct http *http, const struct http_request *request)
     call->error[0] = '\0';
     call->headers = request->headers;
     call->headers->references++;
+    call->sends = 0;
     call->route = request->route;
     CURL *e = call->easy;
     if (call->secured != http->security)

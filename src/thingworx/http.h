@@ -35,9 +35,11 @@ struct http_result {
     enum http_outcome outcome;
     int status;             /* of an answer, else 0 */
     int64_t retry_after_us; /* -1: not given */
-    bool html;              /* the body is an HTML page */
-    const char *date;       /* the header of that name; NULL: none */
-    struct slice text;      /* first bytes of the body, or what went wrong */
+    unsigned
+        repeats; /* how often libcurl sent it again, when a kept connection closed unanswered */
+    bool html;   /* the body is an HTML page */
+    const char *date;  /* the header of that name; NULL: none */
+    struct slice text; /* first bytes of the body, or what went wrong */
 };
 
 /* `result` is valid during the call only. */

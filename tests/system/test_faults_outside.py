@@ -63,6 +63,9 @@ def test_a_thingworx_with_every_fault(make_cluster):
     before = len(accepted(cluster))
     all_move(cluster, "lost replies")
     found = settle(cluster, duplicates=len(accepted(cluster)) - before)
-    print(f"{count} replies lost: {found['duplicates']} duplicates")
+    unknown = sum(node.metric("holdfast_thingworx_requests_unknown_total")
+                  for node in cluster.nodes.values())
+    print(f"{count} replies lost: {found['duplicates']} duplicates, {unknown} sent again unknowing")
+    assert unknown >= count
     assert found["duplicates"] > 0
     end(cluster)
