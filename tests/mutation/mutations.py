@@ -11,6 +11,7 @@ The old text must occur exactly once in the file, and the new one must compile w
 
 from mutation.database import DATABASE
 from mutation.mapping import MAPPING
+from mutation.letters import LETTERS
 from mutation.mutation import COORDINATION, Mutation
 from mutation.simulated import SIMULATED
 from mutation.trust import LEASE, OWNERSHIP
@@ -518,4 +519,4 @@ STEERING = [
 ]
 
 MUTATIONS = [*DATABASE, *MAPPING, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
-             *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED]
+             *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED, *LETTERS]
