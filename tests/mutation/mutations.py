@@ -10,8 +10,8 @@ The old text must occur exactly once in the file, and the new one must compile w
 """
 
 from mutation.database import DATABASE
-from mutation.mapping import MAPPING
 from mutation.letters import LETTERS
+from mutation.mapping import MAPPING
 from mutation.mutation import COORDINATION, Mutation
 from mutation.simulated import SIMULATED
 from mutation.trust import LEASE, OWNERSHIP
