@@ -8,7 +8,7 @@ import psycopg2
 from members import Connection, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-LAST_BEFORE = 7  # migration
+LAST_BEFORE = 8  # migration
 
 
 def file(node, partition, token):
