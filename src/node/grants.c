@@ -221,8 +221,8 @@ void grants_assign(struct grants *g, const struct store_assigned *rows, size_t c
             grant->assigned = true;
         else if (ended_since(g, &rows[i], asked_us))
             outdated = true;
-        else if (!g->node->stopping)
-            create(g, &rows[i]);
+        else if (!g->node->stopping || former_of(g, &rows[i]) != NULL)
+            create(g, &rows[i]); /* one that stops hands over what the former grant has done */
     }
     DL_FOREACH_SAFE(g->list, grant, next)
     {

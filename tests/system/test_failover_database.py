@@ -1,6 +1,7 @@
 """The database fails over to a standby; the nodes follow, and refuse a primary that stayed behind."""
 
 import re
+import signal
 
 import pytest
 from failover_kit import (NODES, PATIENT, RATE, accepted, assert_one_history, assert_went_on,
@@ -62,6 +63,26 @@ def test_nodes_follow_a_promoted_standby(make_cluster, make_pair, how):
     assert timelines(cluster) == [1, 2]
     wait_events(cluster, 1)
     # No node died: each goes on where it stands, but for what was on the wire.
+    settle(cluster, duplicates=died_with(RATE, 1, 1))
+    assert_one_history(cluster)
+    end(cluster)
+
+
+def test_a_node_that_stops_meanwhile_hands_over_what_it_has_delivered(make_cluster, make_pair):
+    """Told to stop while there is no database, it waits for the new one and saves there."""
+    pair = make_pair(True)
+    cluster = begin(make_cluster, pair)
+    pair.old.kill()
+    wait_events(cluster, 3)
+    leaving = cluster.nodes["node-3"]
+    leaving.signal(signal.SIGTERM)
+    wait_until(lambda: "stopping: finishing" in leaving.log.read_text(), 10, "it is stopping")
+    pair.promote()
+    cluster.look_away()
+    assert leaving.child.wait(60) == 0
+    wait_attached(cluster, pair.new, NODES - 1)
+    wait_events(cluster, 1)
+    # The others had something on the wire when their grants got fresh tokens.
     settle(cluster, duplicates=died_with(RATE, 1, 1))
     assert_one_history(cluster)
     end(cluster)
