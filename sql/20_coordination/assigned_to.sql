@@ -10,9 +10,10 @@ AS $$
                 THEN greatest(0, (extract(epoch FROM p.move_deadline - clock_timestamp()) * 1000)::int) END,
            c.event_offset, c.sequence, c.enqueued_ms, c.generation,
            (SELECT l.endpoint || '@' || l.created_ms FROM hub_log l WHERE l.hub = p.hub)
-      FROM partition p
+      FROM ownership o
+      JOIN partition p ON p.partition_id = o.partition_id AND p.owner_session_id = o.session_id
       JOIN checkpoint c ON c.partition_id = p.partition_id
-     WHERE p.owner_session_id = assigned_to.session_id
+     WHERE o.session_id = assigned_to.session_id AND upper_inf(o.during)
      ORDER BY p.partition_id
 $$;
 COMMENT ON FUNCTION holdfast.assigned_to(int) IS 'Internal: what a session owns';

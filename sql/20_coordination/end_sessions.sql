@@ -65,14 +65,18 @@ BEGIN
     IF v_owned IS NULL THEN
         RETURN;
     END IF;
-    PERFORM close_ownerships(v_owned, reason);
     UPDATE partition p
        SET state = 'free', owner_session_id = NULL, successor_session_id = NULL,
            move_deadline = NULL, move_reason = NULL, move_again_at = NULL,
-           reserved_node = CASE WHEN reserve THEN s.node END,
-           reserved_session_id = CASE WHEN reserve THEN s.session_id END
-      FROM session s
-     WHERE p.partition_id = ANY (v_owned) AND s.session_id = p.owner_session_id;
+           free_since = coalesce(o.ended, p.free_since),
+           reserved_node = CASE WHEN reserve THEN o.node END,
+           reserved_session_id = CASE WHEN reserve THEN o.session_id END
+      FROM (SELECT q.partition_id, s.session_id, s.node, c.ended
+              FROM partition q
+              JOIN session s ON s.session_id = q.owner_session_id
+              LEFT JOIN close_ownerships(v_owned, reason) c ON c.partition_id = q.partition_id
+             WHERE q.partition_id = ANY (v_owned)) o
+     WHERE p.partition_id = o.partition_id;
     PERFORM grant_partitions(v_inherited, v_heirs, 'forced');
 END
 $$;

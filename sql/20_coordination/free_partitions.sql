@@ -13,11 +13,15 @@ BEGIN
     SELECT array_agg(DISTINCT p.owner_session_id) INTO v_touched
       FROM partition p
      WHERE p.partition_id = ANY (free_partitions.partition_ids);
-    PERFORM close_ownerships(free_partitions.partition_ids, free_partitions.reason);
     UPDATE partition p
        SET state = 'free', owner_session_id = NULL, successor_session_id = NULL,
-           move_reason = NULL, move_deadline = NULL, reserved_node = NULL, reserved_session_id = NULL
-     WHERE p.partition_id = ANY (free_partitions.partition_ids);
+           move_reason = NULL, move_deadline = NULL, reserved_node = NULL, reserved_session_id = NULL,
+           free_since = coalesce(o.ended, p.free_since)
+      FROM (SELECT i.id, c.ended
+              FROM unnest(free_partitions.partition_ids) AS i (id)
+              LEFT JOIN close_ownerships(free_partitions.partition_ids, free_partitions.reason) c
+                     ON c.partition_id = i.id) o
+     WHERE p.partition_id = o.id;
     PERFORM fence_free();
     PERFORM touch_sessions(v_touched);
 END

@@ -25,9 +25,6 @@ BEGIN
       INTO v_touched, v_owned
       FROM partition p
      WHERE p.partition_id = ANY (grant_partitions.partition_ids) AND p.owner_session_id IS NOT NULL;
-    IF v_owned IS NOT NULL THEN
-        PERFORM close_ownerships(v_owned, grant_partitions.how);
-    END IF;
 
     -- Row locks in key order, as save_checkpoints() takes them.
     PERFORM FROM checkpoint c
@@ -38,15 +35,17 @@ BEGIN
     WITH wanted AS MATERIALIZED (
         -- nextval itself, not new_token(): ten thousand calls of a function would take 80 ms.
         SELECT w.partition_id, w.session_id, coalesce(w.token, nextval('holdfast.token')) AS token,
-               p.move_reason AS reason
+               p.move_reason AS reason, c.ended
           FROM unnest(grant_partitions.partition_ids, grant_partitions.session_ids,
                       grant_partitions.tokens) AS w (partition_id, session_id, token)
-          JOIN partition p ON p.partition_id = w.partition_id),
+          JOIN partition p ON p.partition_id = w.partition_id
+          LEFT JOIN close_ownerships(v_owned, grant_partitions.how) c ON c.partition_id = w.partition_id),
     granted AS (
         UPDATE partition p
            SET state = 'owned', owner_session_id = w.session_id, token = w.token,
                successor_session_id = NULL, move_reason = NULL, move_deadline = NULL,
-               move_again_at = NULL, reserved_node = NULL, reserved_session_id = NULL
+               move_again_at = NULL, reserved_node = NULL, reserved_session_id = NULL,
+               free_since = coalesce(w.ended, p.free_since)
           FROM wanted w
          WHERE p.partition_id = w.partition_id
         RETURNING p.partition_id, p.owner_session_id, p.token, p.free_since, w.reason),

@@ -32,11 +32,13 @@ DECLARE
     v_to    int[];
     v_lost  int[];
 BEGIN
-    RETURN QUERY
-        SELECT a.partition_id, a.present, a.target, 'it is pinned to node ' || s.node
-          FROM placeable() a
-          JOIN session s ON s.session_id = a.target
-         WHERE a.pinned AND a.target IS DISTINCT FROM a.present AND (placement.rebalance OR a.present IS NULL);
+    IF EXISTS (SELECT FROM pin) THEN
+        RETURN QUERY
+            SELECT a.partition_id, a.present, a.target, 'it is pinned to node ' || s.node
+              FROM placeable() a
+              JOIN session s ON s.session_id = a.target
+             WHERE a.pinned AND a.target IS DISTINCT FROM a.present AND (placement.rebalance OR a.present IS NULL);
+    END IF;
 
     WITH q AS MATERIALIZED (SELECT * FROM quotas()),
     active AS MATERIALIZED (SELECT * FROM placeable()),
@@ -53,16 +55,14 @@ BEGIN
           FROM ranked r
           JOIN q ON q.session_id = r.target
          WHERE r.rank > q.quota AND NOT r.fixed AND NOT r.pinned)
-    SELECT array_agg(l.partition_id ORDER BY l.hub, l.partition_id),
-           array_agg(l.hub ORDER BY l.hub, l.partition_id),
-           array_agg(l.owner ORDER BY l.hub, l.partition_id),
+    SELECT array_agg(l.partition_id), array_agg(l.hub), array_agg(l.owner),
            (SELECT array_agg(q.session_id) FROM q WHERE q.weight > 0),
            (SELECT coalesce(array_agg(q.session_id ORDER BY (k - 0.5::float8) / q.weight, q.session_id), '{}')
               FROM q
              CROSS JOIN LATERAL generate_series(q.held + 1, q.quota) AS k
              WHERE q.weight > 0)
       INTO v_ids, v_hubs, v_from, v_able, v_slots
-      FROM loose l;
+      FROM (SELECT * FROM loose ORDER BY hub, partition_id) l;
     IF v_ids IS NULL OR v_able IS NULL THEN
         RETURN;
     END IF;

@@ -21,61 +21,65 @@ BEGIN
     SELECT clock_timestamp() - s.value::interval INTO before
       FROM holdfast.setting s
      WHERE s.name = 'history_retention';
+    -- Arrays: on statistics that are old a join would look for the rows anew for each row there is.
     WITH cut AS MATERIALIZED (
         SELECT k.kind, holdfast.history_cut(k.kind, before) AS at
           FROM unnest(ARRAY['event', 'dead_letter', 'unbound_device', 'term', 'ownership', 'session',
                             'checkpoint']) AS k (kind)
     ), events AS (
         DELETE FROM holdfast.event_log
-         WHERE event_id IN (SELECT e.event_id FROM holdfast.event_log e
-                             WHERE e.at < (SELECT c.at FROM cut c WHERE c.kind = 'event')
-                             ORDER BY e.at LIMIT most)
+         WHERE event_id = ANY (ARRAY(
+                   SELECT e.event_id FROM holdfast.event_log e
+                    WHERE e.at < (SELECT c.at FROM cut c WHERE c.kind = 'event')
+                    ORDER BY e.at LIMIT most))
         RETURNING 1
     ), letters AS (
         DELETE FROM holdfast.dead_letter
-         WHERE dead_letter_id IN (SELECT d.dead_letter_id FROM holdfast.dead_letter d
-                                   -- Of weeks that are not over yet only what is beyond history_rows:
-                                   -- tend_dead_letters() drops the others as a whole.
-                                   WHERE d.settled_at < (SELECT c.at FROM cut c WHERE c.kind = 'dead_letter')
-                                     AND (d.created_at < date_trunc('week', before, 'UTC')
-                                          OR before < (SELECT c.at FROM cut c WHERE c.kind = 'dead_letter'))
-                                   ORDER BY d.settled_at LIMIT most)
+         WHERE dead_letter_id = ANY (ARRAY(
+                   SELECT d.dead_letter_id FROM holdfast.dead_letter d
+                    -- Of weeks that are not over yet only what is beyond history_rows:
+                    -- tend_dead_letters() drops the others as a whole.
+                    WHERE d.settled_at < (SELECT c.at FROM cut c WHERE c.kind = 'dead_letter')
+                      AND (d.created_at < date_trunc('week', before, 'UTC')
+                           OR before < (SELECT c.at FROM cut c WHERE c.kind = 'dead_letter'))
+                    ORDER BY d.settled_at LIMIT most))
         RETURNING 1
     ), devices AS (
         DELETE FROM holdfast.unbound_device u
-         USING (SELECT x.fleet, x.device, x.module FROM holdfast.unbound_device x
-                 WHERE x.last_seen < (SELECT c.at FROM cut c WHERE c.kind = 'unbound_device')
-                 ORDER BY x.last_seen LIMIT most) AS old
-         WHERE (u.fleet, u.device, u.module) = (old.fleet, old.device, old.module)
+         WHERE u.ctid = ANY (ARRAY(
+                   SELECT x.ctid FROM holdfast.unbound_device x
+                    WHERE x.last_seen < (SELECT c.at FROM cut c WHERE c.kind = 'unbound_device')
+                    ORDER BY x.last_seen LIMIT most))
         RETURNING 1
     ), terms AS (
         DELETE FROM holdfast.term t
-         USING (SELECT x.lease, x.token FROM holdfast.term x
-                 WHERE NOT upper_inf(x.during)
-                   AND upper(x.during) < (SELECT c.at FROM cut c WHERE c.kind = 'term')
-                 ORDER BY upper(x.during) LIMIT most) AS old
-         WHERE (t.lease, t.token) = (old.lease, old.token)
+         WHERE t.ctid = ANY (ARRAY(
+                   SELECT x.ctid FROM holdfast.term x
+                    WHERE NOT upper_inf(x.during)
+                      AND upper(x.during) < (SELECT c.at FROM cut c WHERE c.kind = 'term')
+                    ORDER BY upper(x.during) LIMIT most))
         RETURNING 1
     ), ownerships AS (
         DELETE FROM holdfast.ownership o
-         USING (SELECT x.partition_id, x.during FROM holdfast.ownership x
-                 WHERE NOT upper_inf(x.during)
-                   AND upper(x.during) < (SELECT c.at FROM cut c WHERE c.kind = 'ownership')
-                 ORDER BY upper(x.during) LIMIT most) AS old
-         WHERE o.partition_id = old.partition_id AND o.during = old.during
+         WHERE o.ctid = ANY (ARRAY(
+                   SELECT x.ctid FROM holdfast.ownership x
+                    WHERE NOT upper_inf(x.during)
+                      AND upper(x.during) < (SELECT c.at FROM cut c WHERE c.kind = 'ownership')
+                    ORDER BY upper(x.during) LIMIT most))
         RETURNING 1
     ), sessions AS (
         DELETE FROM holdfast.session
-         WHERE session_id IN (SELECT s.session_id FROM holdfast.session s
-                               WHERE s.ended_at < (SELECT c.at FROM cut c WHERE c.kind = 'session')
-                               ORDER BY s.ended_at LIMIT most)
+         WHERE session_id = ANY (ARRAY(
+                   SELECT s.session_id FROM holdfast.session s
+                    WHERE s.ended_at < (SELECT c.at FROM cut c WHERE c.kind = 'session')
+                    ORDER BY s.ended_at LIMIT most))
         RETURNING 1
     ), checkpoints AS (
         DELETE FROM holdfast.checkpoint_history h
-         USING (SELECT x.partition_id, x.generation FROM holdfast.checkpoint_history x
-                 WHERE x.ended_at < (SELECT c.at FROM cut c WHERE c.kind = 'checkpoint')
-                 ORDER BY x.ended_at LIMIT most) AS old
-         WHERE (h.partition_id, h.generation) = (old.partition_id, old.generation)
+         WHERE h.ctid = ANY (ARRAY(
+                   SELECT x.ctid FROM holdfast.checkpoint_history x
+                    WHERE x.ended_at < (SELECT c.at FROM cut c WHERE c.kind = 'checkpoint')
+                    ORDER BY x.ended_at LIMIT most))
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM letters)

@@ -167,11 +167,13 @@ static void open_at(struct lines *lines, const struct pg_host *host)
         (void)snprintf(application, sizeof application, "holdfast %s %s", lines->config.node,
                        names[i]);
         /* Of the three only the lease connection must speak to live; the others must not be able
-         * to hang for ever in a transaction or a statement. */
+         * to hang for ever in a transaction or a statement. The server wakes up to look for a
+         * client that died in the middle of a statement, and once more after every short one: not
+         * oftener than it would end a silent lease, because a sweep ends these backends anyway. */
         (void)snprintf(options, sizeof options,
                        "-c idle_session_timeout=%d -c idle_in_transaction_session_timeout=%d"
-                       " -c statement_timeout=%d",
-                       i == LINE_LEASE ? ttl_ms : 0, ttl_ms, STATEMENT_TTLS * ttl_ms);
+                       " -c statement_timeout=%d -c client_connection_check_interval=%d",
+                       i == LINE_LEASE ? ttl_ms : 0, ttl_ms, STATEMENT_TTLS * ttl_ms, ttl_ms);
         struct pg_settings settings = {.conninfo = lines->config.database,
                                        .application_name = application,
                                        .options = options,

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "core/cadence.h"
 #include "core/lease.h"
 #include "core/notice.h"
 #include "core/retry.h"
@@ -15,7 +16,6 @@
 #include <string.h>
 
 enum {
-    POLL_MS = 1000,
     POLL_GAP_MS = 100,    /* however many notices come */
     WATCH_MS = 800,       /* below deadlock_timeout: see holdfast.watch */
     WATCH_ALONE_MS = 500, /* nobody to watch: look again */
@@ -29,7 +29,6 @@ struct membership {
     struct membership_handlers handlers;
     struct random *random;
     struct log *log;
-
     enum session_state state;
     struct lease lease;
     struct lines *lines;
@@ -37,10 +36,9 @@ struct membership {
     char key[SESSION_KEY_TEXT];
     int64_t highest_token;
     int64_t join_sent_us, retry_at_us, poll_at_us, poll_sent_us, watch_at_us, tend_at_us;
-    int64_t ping_us;
+    int64_t ping_us, live_sessions;
     int64_t refresh_sent_us, sweep_sent_us, asked_us;
     unsigned attempts;
-
     int64_t config_version, assignment_version, binding_version;
     bool polling, refreshing, refresh_again, watching, configuring, tending;
     bool leader, confirming;
@@ -60,9 +58,8 @@ static void call_failed(struct membership *m, const char *what, const struct err
         step(m, SESSION_ENDED, err);
         return;
     }
-    if (strcmp(err->code, HF_NOT_LEADER) == 0)
-        return;
-    log_error(m->log, what, err, F_NUMBER("session", m->session.session_id));
+    if (strcmp(err->code, HF_NOT_LEADER) != 0)
+        log_error(m->log, what, err, F_NUMBER("session", m->session.session_id));
 }
 
 static void on_assignment(void *ctx, const struct store_assigned *rows, size_t count,
@@ -149,6 +146,7 @@ static void on_poll(void *ctx, const struct store_poll *poll, const struct error
     }
     if (m->state != SESSION_LIVE)
         return;
+    m->live_sessions = poll->live_sessions;
     set_leader(m, poll->leader, poll->leader ? poll->leader_token : 0);
     if (poll->config_version != m->config_version)
         configure(m);
@@ -170,7 +168,7 @@ static void poll_now(struct membership *m)
         return;
     m->polling = true;
     m->poll_sent_us = clock_now_us();
-    m->poll_at_us = m->poll_sent_us + POLL_MS * MS_US;
+    m->poll_at_us = m->poll_sent_us + membership_cadence_us(m);
     store_poll(lines_get(m->lines, LINE_WORK), m->key, on_poll, m);
 }
 
@@ -403,10 +401,8 @@ static void begin(struct membership *m)
 
 static void back_off(struct membership *m)
 {
-    int64_t wait =
-        retry_delay_us(m->attempts, RETRY_BASE_MS * MS_US, RETRY_CAP_MS * MS_US, m->random);
-    m->attempts++;
-    m->retry_at_us = clock_now_us() + wait;
+    m->retry_at_us = clock_now_us() + retry_delay_us(m->attempts++, RETRY_BASE_MS * MS_US,
+                                                     RETRY_CAP_MS * MS_US, m->random);
 }
 
 static void on_left(void *ctx, const struct error *err)
@@ -566,6 +562,11 @@ int membership_session_id(const struct membership *m)
 int64_t membership_ping_us(const struct membership *m)
 {
     return m->ping_us;
+}
+
+int64_t membership_cadence_us(const struct membership *m)
+{
+    return cadence_us(m->live_sessions);
 }
 
 void membership_saw_token(struct membership *m, int64_t token)

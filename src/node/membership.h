@@ -62,6 +62,8 @@ const char *membership_state(const struct membership *m);
 int membership_session_id(const struct membership *m);
 /* Round trip of the last ping, microseconds. */
 int64_t membership_ping_us(const struct membership *m);
+/* How often the node polls and reports: see core/cadence.h. */
+int64_t membership_cadence_us(const struct membership *m);
 
 /* A grant with this token has been seen: join reports the highest, so that tokens only grow. */
 void membership_saw_token(struct membership *m, int64_t token);

@@ -23,7 +23,6 @@
 enum {
     HEARTBEAT_MS = 20,
     SECRETS_MS = 10000,
-    REPORT_MS = 1000,
     MARGIN_DIVISOR = 5,
     ENDS_MAX = 4096,
     STATS_CEILING = 262144
@@ -266,7 +265,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
         node_reload(node);
     }
     if (now >= node->report_at_us) {
-        node->report_at_us = now + REPORT_MS * MS_US;
+        node->report_at_us = now + membership_cadence_us(node->parts.membership);
         report(node, now);
     }
     if (node->parts.stopping)

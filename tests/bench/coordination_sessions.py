@@ -82,7 +82,7 @@ class Sessions:
         for name in PROCESSES:
             self.recorder.follow(name, self.run.log(name))
             self.children[name] = Child(
-                name, [driver, name, self.count // 2, TTL_MS, 1000, START_MS], self.run.log(name),
+                name, [driver, name, self.count // 2, TTL_MS, START_MS], self.run.log(name),
                 env={**os.environ, "HOLDFAST_SQL_DIR": str(place.ROOT),
                      "HOLDFAST_DATABASE": self.postgres.dsn("node", self.database)})
         self.run.note_children()
@@ -208,7 +208,7 @@ def measure(run, postgres, options):
     result["pings_watches_polls"] = rest(sessions, seconds)
     for child in sessions.children.values():
         child.signal(signal.SIGUSR1)
-    result["with_reports_every_second"] = rest(sessions, seconds)
+    result["with_reports"] = rest(sessions, seconds)
     vacuum_by_itself(postgres, "on")
     result["server_memory_mib"] = round(memory_mib(processes_of(postgres.child.pid)))
     result["half_of_them_die"] = half_dies(sessions, options.partitions)

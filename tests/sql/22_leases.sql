@@ -49,7 +49,27 @@ SELECT cmp_ok(:drawn, '>', (extract(epoch FROM now() - interval '1 day') * 10000
 SELECT holdfast.undrain_node('n4'), holdfast.place_free() \gset _
 SELECT throws_ok($$INSERT INTO holdfast.ownership (partition_id, session_id, node, token, during, how, end_reason)
                    SELECT partition_id, 1, 'n1', 1, tstzrange(lower(during), lower(during) + interval '1 s'), 'forced', 'x'
-                     FROM holdfast.ownership LIMIT 1$$, '23P01', NULL, 'ownerships cannot overlap');
+                     FROM holdfast.ownership WHERE upper_inf(during) LIMIT 1$$, '23P01', NULL, 'an ended ownership cannot overlap the open one');
+SELECT throws_ok($$INSERT INTO holdfast.ownership (partition_id, session_id, node, token, during, how, end_reason)
+                   SELECT partition_id, 1, 'n1', i, tstzrange('2020-01-01', '2020-01-02'), 'forced', 'x'
+                     FROM (SELECT partition_id FROM holdfast.ownership LIMIT 1) o, generate_series(1, 2) i$$, '23P01', NULL, 'nor another ended one');
+SELECT throws_ok($$INSERT INTO holdfast.ownership (partition_id, session_id, node, token, during, how)
+                   SELECT partition_id, 1, 'n1', 1, tstzrange(now(), NULL), 'forced' FROM holdfast.ownership WHERE upper_inf(during) LIMIT 1$$,
+                 '23505', NULL, 'and only one is open');
+SAVEPOINT before_overlap;
+SELECT partition_id AS pid FROM holdfast.ownership WHERE upper_inf(during) LIMIT 1 \gset
+DELETE FROM holdfast.ownership WHERE partition_id = :pid AND upper_inf(during);
+UPDATE holdfast.partition SET free_since = clock_timestamp() WHERE partition_id = :pid;
+SELECT throws_ok(format($$INSERT INTO holdfast.ownership (partition_id, session_id, node, token, during, how)
+                          VALUES (%s, 1, 'n1', 1, tstzrange(now() - interval '1 s', NULL), 'forced')$$, :pid),
+                 '23P01', NULL, 'the next one cannot begin before the last one has ended');
+ROLLBACK TO before_overlap;
+SELECT throws_ok($$INSERT INTO holdfast.ownership (partition_id, session_id, node, token, during, how)
+                   VALUES (-1, 1, 'n1', 1, tstzrange(now(), NULL), 'forced')$$, '23503', NULL, 'an ownership is of a partition');
+SAVEPOINT before_delete;
+DELETE FROM holdfast.partition;
+SELECT is((SELECT count(*) FROM holdfast.ownership), 0::bigint, 'and goes with it');
+ROLLBACK TO before_delete;
 
 -- ---- keys
 SELECT is(holdfast.session_of(pg_temp.key(4)), 4, 'a key names its session');

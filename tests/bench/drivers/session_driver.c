@@ -1,11 +1,10 @@
 /* Many sessions in one process: the node's own membership, three connections each, without hubs and
  * telemetry. What the sessions own is counted, and not read.
  *
- *     HOLDFAST_DATABASE=... HOLDFAST_SQL_DIR=... session-driver PREFIX COUNT TTL_MS REPORT_MS
- * START_MS
+ *     HOLDFAST_DATABASE=... HOLDFAST_SQL_DIR=... session-driver PREFIX COUNT TTL_MS START_MS
  *
- * The sessions start evenly over START_MS. Since SIGUSR1 every session calls report() every
- * REPORT_MS. Prints "live N", "owned N" and "lost N" when one of them changes, and ends, without
+ * The sessions start evenly over START_MS. Since SIGUSR1 every session calls report() as often as a
+ * node does. Prints "live N", "owned N" and "lost N" when one of them changes, and ends, without
  * leaving, with its parent or by a signal. */
 #include "base/clock.h"
 #include "base/log.h"
@@ -42,7 +41,6 @@ struct driver {
     int schema_version;
     char schema_digest[65];
     int ttl_ms;
-    int64_t report_us;
     int64_t start_us;
     bool reporting;
     size_t count;
@@ -106,7 +104,7 @@ static void report(struct member *member, int64_t now_us)
     struct pg_connection *work = membership_work(member->membership);
     if (work == NULL || now_us < member->report_at_us)
         return;
-    member->report_at_us = now_us + member->driver->report_us;
+    member->report_at_us = now_us + membership_cadence_us(member->membership);
     /* As long as a node's. */
     store_report(
         work, membership_key(member->membership),
@@ -149,6 +147,11 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     driver->reporting = true;
+    for (size_t i = 0; i < driver->count; i++) {
+        struct member *member = &driver->members[i];
+        member->report_at_us = clock_now_us() + membership_cadence_us(member->membership) *
+                                                    (int64_t)i / (int64_t)driver->count;
+    }
 }
 
 static void start(struct driver *driver, struct member *member, const char *prefix, size_t number,
@@ -158,7 +161,6 @@ static void start(struct driver *driver, struct member *member, const char *pref
     (void)snprintf(member->name, sizeof member->name, "%s-%03zu", prefix, number);
     /* Not all in one moment. */
     int64_t place = (int64_t)number, of = (int64_t)driver->count;
-    member->report_at_us = clock_now_us() + driver->report_us * place / of;
     member->start_at_us = clock_now_us() + driver->start_us * place / of;
     struct membership_config config = {.database = database,
                                        .node = member->name,
@@ -197,15 +199,14 @@ int main(int argc, char **argv)
     struct error err;
     const char *database = getenv("HOLDFAST_DATABASE");
     const char *folder = getenv("HOLDFAST_SQL_DIR");
-    if (argc != 6 || database == NULL || folder == NULL) {
-        fputs("usage: session-driver PREFIX COUNT TTL_MS REPORT_MS START_MS\n", stderr);
+    if (argc != 5 || database == NULL || folder == NULL) {
+        fputs("usage: session-driver PREFIX COUNT TTL_MS START_MS\n", stderr);
         return 2;
     }
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     driver.count = (size_t)strtoul(argv[2], NULL, 10);
     driver.ttl_ms = (int)strtol(argv[3], NULL, 10);
-    driver.report_us = strtol(argv[4], NULL, 10) * MS_US;
-    driver.start_us = strtol(argv[5], NULL, 10) * MS_US;
+    driver.start_us = strtol(argv[4], NULL, 10) * MS_US;
     driver.log = log_open(stderr, LOG_LOGFMT, LOG_WARNING, argv[1]);
     driver.members = xcalloc(driver.count, sizeof *driver.members);
     random_seed(&driver.random, (uint64_t)clock_wall_us());
