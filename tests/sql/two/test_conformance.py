@@ -307,6 +307,7 @@ def test_the_model_does_what_the_functions_do(cluster, seed):
     calls = int(os.environ.get("HOLDFAST_CONFORMANCE_CALLS", "500"))
     print(f"HOLDFAST_CONFORMANCE_SEED={seed}")
     cluster.admin.rows("DELETE FROM hub")
+    settings = cluster.admin.rows("SELECT name, value FROM setting")
     cluster.admin.rows("UPDATE setting SET value = v.value FROM (VALUES ('rebalance_delay_ms', '0'),"
                        " ('decline_pass_over_ms', '600000'), ('move_deadline_ms', '600000'), ('flap_hold_ms', '0'),"
                        " ('ttl_ms', '1000')) v (name, value) WHERE v.name = setting.name")
@@ -325,3 +326,5 @@ def test_the_model_does_what_the_functions_do(cluster, seed):
                 "before: " + "; ".join(trace[-12:]))
     finally:
         model.close()
+        for name, value in settings:  # the tests that follow have them too
+            cluster.admin.rows("UPDATE setting SET value = %s WHERE name = %s", value, name)
