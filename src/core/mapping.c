@@ -289,10 +289,9 @@ static bool compile_rule(const struct mapping_rule *rule, struct mapping_compile
     }
     if (rule->action != MAPPING_CONSTANT)
         return true;
-    struct slice text = slice_from(rule->value);
-    struct json_cursor c = {.p = text.p, .end = text.p + text.n};
-    if (text.p == NULL || rule->property == NULL ||
-        !json_scan_value(&c, JSON_DEPTH_MAX - 1, &to->constant) || !json_scan_end(&c))
+    struct json_cursor c = json_scan_begin(slice_from(rule->value != NULL ? rule->value : ""));
+    if (rule->property == NULL || !json_scan_value(&c, JSON_DEPTH_MAX - 1, &to->constant) ||
+        !json_scan_end(&c))
         return error_set(why, "the mapping rule %s has no value that can be used", rule->name);
     return true;
 }

@@ -8,15 +8,18 @@ enum { STEP = 16384, GZIP_ONLY = 16 };
 static bool inflate_all(z_stream *stream, struct buffer *to, struct error *why)
 {
     for (;;) {
-        size_t room = to->ceiling - to->n < STEP ? to->ceiling - to->n : STEP;
+        size_t room = to->ceiling - to->n;
+        if (room > STEP)
+            room = STEP;
         /* One byte more than fits tells a body that is just as long from one that is longer. */
-        unsigned char beyond;
-        char *at = room > 0 ? buffer_reserve(to, room) : (char *)&beyond;
-        stream->next_out = (unsigned char *)at;
-        stream->avail_out = room > 0 ? (uInt)room : 1;
+        unsigned char beyond = 0;
+        bool full = room == 0;
+        stream->next_out = full ? &beyond : (unsigned char *)buffer_reserve(to, room);
+        stream->avail_out = full ? 1 : (uInt)room;
+        uInt offered = stream->avail_out;
         int status = inflate(stream, Z_NO_FLUSH);
-        size_t written = (room > 0 ? room : 1) - stream->avail_out;
-        if (room == 0 && written > 0)
+        size_t written = offered - stream->avail_out;
+        if (full && written > 0)
             return error_set(why, "the body is longer than %zu bytes when it is unpacked",
                              to->ceiling);
         to->n += written;
