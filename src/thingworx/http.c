@@ -107,7 +107,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return n;
 }
 
-/* Before each sending. */
+/* Before each sending. The types are curl's. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static int on_send(void *ctx, char *address, char *local_address, int port, int local_port)
 {
     struct call *call = ctx;

@@ -294,6 +294,7 @@ static void the_time_member_counts(void **state)
 }
 
 /* Value, base type wanted, what is sent, its base type. */
+/* NOLINTNEXTLINE(readability-function-size): it is a table */
 static void every_base_type_takes_what_fits(void **state)
 {
 #define PLACE(lat, lon, up)                                                                        \

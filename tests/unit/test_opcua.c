@@ -367,6 +367,7 @@ static void a_hand_over_keeps_the_rest_of_a_half_delivered_event(void **state)
 
 /* ---- compressed bodies -------------------------------------------------------------------- */
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): deflate writes there */
 static size_t zip(const char *text, size_t n, unsigned char *to, size_t room)
 {
     z_stream stream = {.next_in = (unsigned char *)(uintptr_t)text,
@@ -446,6 +447,7 @@ static void real_messages(void **state)
     if (dir == NULL) {
         print_message("no real messages: HOLDFAST_OPCUA_MESSAGES names no folder\n");
         skip();
+        return; /* skip() does not come back, which the analyzer cannot know */
     }
     size_t n = 0;
     for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
