@@ -104,6 +104,16 @@ static void fail_requests(struct pg_connection *pg, const struct error *why)
     }
 }
 
+/* A connection that was closed by its own callback goes when that is over. */
+static void leave_callback(struct pg_connection *pg)
+{
+    pg->in_callback = false;
+    if (!pg->closing)
+        return;
+    DL_DELETE(all()->connections, pg);
+    free(pg);
+}
+
 static void die(struct pg_connection *pg, const char *what)
 {
     struct error why;
@@ -117,11 +127,7 @@ static void die(struct pg_connection *pg, const char *what)
     fail_requests(pg, &why);
     if (!pg->closing)
         pg->handlers.lost(pg->handlers.ctx, &why);
-    pg->in_callback = false;
-    if (pg->closing) {
-        DL_DELETE(all()->connections, pg);
-        free(pg);
-    }
+    leave_callback(pg);
 }
 
 static void on_lost(void *ctx, uint64_t pid)
@@ -255,11 +261,7 @@ static void on_reply(void *ctx, uint64_t number)
     call_release(call);
     if (!pg->dead)
         send_first(pg);
-    pg->in_callback = false;
-    if (pg->closing) {
-        DL_DELETE(all()->connections, pg);
-        free(pg);
-    }
+    leave_callback(pg);
 }
 
 static void note_notified(void *ctx, uint64_t number)
@@ -270,7 +272,7 @@ static void note_notified(void *ctx, uint64_t number)
         return;
     pg->in_callback = true;
     pg->handlers.notified(pg->handlers.ctx, number & 1 ? "assignment" : "members");
-    pg->in_callback = false;
+    leave_callback(pg);
 }
 
 static void notify(struct servers *s, const struct server *server, uint64_t assignment)
@@ -472,11 +474,7 @@ static void on_connected(void *ctx, uint64_t pid)
     pg->handlers.up(pg->handlers.ctx);
     if (!pg->dead)
         send_first(pg);
-    pg->in_callback = false;
-    if (pg->closing) {
-        DL_DELETE(all()->connections, pg);
-        free(pg);
-    }
+    leave_callback(pg);
 }
 
 static int64_t option_us(const char *options, const char *name)
