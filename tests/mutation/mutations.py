@@ -218,7 +218,7 @@ DELIVERY = [
              "src/node/grants.c",
              "        else if (!grant->assigned)\n            grant_step(grant, OWNERSHIP_REVOKED, NULL);",
              "        else if (!grant->assigned)\n            grant->assigned = true;",
-             ("system", "test_database_away", "comes_back_late")),
+             ("system", "test_database_away", "never_read")),
     Mutation("a-hole-takes-room", "what is completed beyond a hole does not stop reading",
              "src/core/tracker.c",
              "    if (t->open_bytes >= t->max_bytes || t->open >= t->max_events)\n"
@@ -339,7 +339,7 @@ SOURCE = [
              "an answer of a service that erred costs no move of partitions: it is asked again soon",
              "src/source/eventhubs/limits.h", "#define EVENTHUBS_REFUSED_BASE_US (2 * SECOND_US)",
              "#define EVENTHUBS_REFUSED_BASE_US (60 * SECOND_US)",
-             ("system", "test_faults_outside", "hub_with")),
+             ("system", "test_source", "refusal_that_ends")),
     Mutation("refused-in-haste", "a fault of configuration is no reason for a tight loop",
              "src/source/eventhubs/pauses.c", "refused->strikes++, random);",
              "refused->strikes * 0, random);", ("unit", "test_pauses")),

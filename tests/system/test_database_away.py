@@ -182,6 +182,29 @@ def test_a_node_that_comes_back_late_drops_what_it_lost(make_cluster):
         proxy.close()
 
 
+def test_a_node_that_comes_back_late_forgets_what_it_never_read(make_cluster):
+    """There is no checkpoint to be refused: only the assignment says that the partitions are gone."""
+    cluster = make_cluster(nodes=1, partitions=6, node_arguments=["--ttl-ms", TTL_MS])
+    proxy = Proxy(cluster.postgres.port)
+    try:
+        late = cluster.add_node("late", database_port=proxy.port)
+        cluster.wait_balanced()
+        assert cluster.partitions_of("late")
+        proxy.refuse()
+        proxy.drop()
+        wait_until(lambda: set(cluster.owners().values()) == {"node-1"}, 30, "node-1 owns all")
+        proxy.refuse(False)
+        wait_until(lambda: cluster.partitions_of("late"), 30, "the late node owns again")
+        cluster.wait_balanced()
+        for name, node in (("late", late), ("node-1", cluster.nodes["node-1"])):
+            wait_until(lambda name=name, node=node: node.metric("holdfast_partitions_owned")
+                       == len(cluster.partitions_of(name)), 15,
+                       f"{name} holds what the database says, and nothing else")
+        end(cluster)
+    finally:
+        proxy.close()
+
+
 def test_a_node_dies_meanwhile(make_cluster):
     """It costs what the node had delivered since the outage began, and nothing else."""
     cluster = make_warm(make_cluster)

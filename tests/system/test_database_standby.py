@@ -81,7 +81,8 @@ def test_a_cancelled_wait_for_a_standby_is_not_acknowledged(make_cluster, make_p
     blocker = postgres.connect("postgres", cluster.database)
     blocker.autocommit = False
     blocker.cursor().execute("SELECT FROM holdfast.cluster FOR UPDATE")
-    late = cluster.add_node("late", wait=False)
+    # Patient, so that its join outlasts what follows on a busy machine: a time-out goes with the TTL.
+    late = cluster.add_node("late", wait=False, arguments=["--ttl-ms", 20000])
 
     def joining(event):
         return cluster.query("SELECT pid FROM pg_stat_activity WHERE application_name ="

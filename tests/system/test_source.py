@@ -220,6 +220,17 @@ def test_a_wrong_key_is_a_refusal_with_a_hint_and_no_hurry(drive):
     assert not [text for text in source.log if "d3Jvbmc" in text]
 
 
+def test_a_refusal_that_ends_is_over_before_a_node_gives_up(hub, drive):
+    """Which it does after 15 s without its hub; the third try comes after 14 s at the latest."""
+    hub.fault(kind="token", status=401, seconds=2.5)
+    source = drive()
+    assert "401" in source.expect("down")
+    began = time.monotonic()
+    source.up()
+    print(f"up again after {time.monotonic() - began:.1f} s")
+    assert source.counters()["failures"] <= 3
+
+
 def test_a_hub_that_does_not_exist_is_a_refusal(drive):
     source = drive(hub="other")
     assert "(status 40" in source.expect("down")
