@@ -145,6 +145,16 @@ static void ask_for(struct binder *b, struct binding *entry)
     DL_APPEND2(b->ask, entry, ask_prev, ask_next);
 }
 
+/* What was known before the bindings changed is good enough while the database cannot be asked:
+ * losing it must not stop telemetry of devices that were resolved once. */
+static bool is_usable(const struct binder *b, const struct binding *entry)
+{
+    if (entry->state == BINDING_PENDING)
+        return false;
+    return entry->version == b->version ||
+           (entry->state == BINDING_BOUND && membership_work(b->node->membership) == NULL);
+}
+
 enum binding_state binder_find(struct binder *b, const char *fleet, struct slice device,
                                struct slice module, const struct lane_key **key)
 {
@@ -157,7 +167,7 @@ enum binding_state binder_find(struct binder *b, const char *fleet, struct slice
     if (entry == NULL)
         entry = create(b, text, n, strlen(fleet), device.n);
     /* Events that wait go first, whatever the state has become. */
-    if (entry->state != BINDING_PENDING && entry->version == b->version && entry->waiting == NULL) {
+    if (is_usable(b, entry) && entry->waiting == NULL) {
         *key = &entry->thing;
         return entry->state;
     }
@@ -276,9 +286,22 @@ static void on_resolved(void *ctx, const struct store_binding *rows, size_t coun
     free(batch);
 }
 
+/* The database is away: events go by what was known of their devices. */
+static void release_known(struct binder *b)
+{
+    struct binding *entry, *next;
+    for (entry = b->ask; entry != NULL; entry = next) {
+        next = entry->ask_next;
+        if (entry->waiting != NULL && is_usable(b, entry))
+            release(b, entry);
+    }
+}
+
 void binder_tick(struct binder *b, int64_t now_us)
 {
     struct pg_connection *work = membership_work(b->node->membership);
+    if (work == NULL && b->waiting > 0)
+        release_known(b);
     if (b->ask == NULL || b->asking || work == NULL || now_us < b->ask_at_us)
         return;
     struct store_device devices[BATCH_MAX];

@@ -37,7 +37,8 @@ void binder_wait(struct binder *b, const char *fleet, void *owner, uint64_t tick
                  const struct source_message *message);
 /* Forgets waiting events of an owner above a sequence (INT64_MIN: all). */
 void binder_drop(struct binder *b, const void *owner, int64_t above_sequence);
-/* The bindings have changed: everything is asked anew when it is next needed. */
+/* The bindings have changed: everything is asked anew when it is next needed; as long as the
+ * database is away, what was known before still counts. */
 void binder_invalidate(struct binder *b);
 /* Sends what waits to the database, if it is there. */
 void binder_tick(struct binder *b, int64_t now_us);

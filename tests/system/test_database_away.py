@@ -77,6 +77,8 @@ def pass_time(cluster, seconds):
 def test_telemetry_goes_on(make_cluster):
     cluster = make_warm(make_cluster)
     owners = cluster.owners()
+    # What the nodes know of their devices has just become outdated, and nobody can be asked.
+    cluster.query("SELECT holdfast.bind_device('demo', 'elsewhere', 'elsewhere')", user="admin")
     stopped = time.time()
     cluster.postgres.stop()
     # In every partition a value that ThingWorx refuses, a device that is bound when it is asked
