@@ -27,5 +27,10 @@ void pulse_confirm(struct pulse *p)
 
 bool pulse_is_steady(const struct pulse *p, int64_t now_us)
 {
-    return !p->asleep && late_us(p, now_us) <= p->margin_us;
+    return !p->asleep && !pulse_is_late(p, now_us);
+}
+
+bool pulse_is_late(const struct pulse *p, int64_t now_us)
+{
+    return late_us(p, now_us) > p->margin_us;
 }

@@ -22,3 +22,5 @@ int64_t pulse_beat(struct pulse *p, int64_t now_us, bool *gap);
 void pulse_confirm(struct pulse *p);
 /* Whether anything may be sent to the world outside the database, which fences for itself. */
 bool pulse_is_steady(const struct pulse *p, int64_t now_us);
+/* Whether a beat is so late that it will be a gap: what was begun before must not go on. */
+bool pulse_is_late(const struct pulse *p, int64_t now_us);

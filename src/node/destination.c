@@ -328,6 +328,14 @@ static void on_answered(void *ctx, void *request_ctx, const struct thingworx_ans
     wake(d);
 }
 
+/* A process that was stopped cancels what it has on the wire before any of it goes on: libcurl may
+ * have requests that it has not sent yet. */
+static bool is_steady(void *ctx)
+{
+    const struct destination *d = ctx;
+    return !pulse_is_late(&d->node->pulse, clock_now_us());
+}
+
 static void on_capacity(void *ctx)
 {
     wake(ctx);
@@ -399,7 +407,11 @@ static void client_config(const struct destination *d, const struct destination_
 static bool open_client(struct destination *d, const struct destination_config *config)
 {
     struct thingworx_config settings;
-    struct thingworx_handlers handlers = {d, on_answered, on_capacity, on_state};
+    struct thingworx_handlers handlers = {.ctx = d,
+                                          .answered = on_answered,
+                                          .capacity = on_capacity,
+                                          .steady = is_steady,
+                                          .state = on_state};
     struct error err;
     char *key = destination_secrets_key(&d->secrets, d->node, d->name);
     client_config(d, config, key, &settings);

@@ -483,6 +483,7 @@ struct thingworx *thingworx_open(struct event_base *base, struct evdns_base *dns
         return NULL;
     }
     tw->http = tw->endpoints.shared.http = http_open(base, MAX_IN_FLIGHT, on_drained, tw);
+    http_set_gate(tw->http, handlers.steady, handlers.ctx);
     make_headers(tw);
     set_limits(tw, config);
     endpoints_set(&tw->endpoints, urls, config->base_url_count, clock_now_us());

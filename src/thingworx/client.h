@@ -71,6 +71,8 @@ struct thingworx_handlers {
     /* Requests may be sent: comes after the answers of one turn of the loop, and when a base URL
      * or a paused destination may be tried again. May be NULL. */
     void (*capacity)(void *ctx);
+    /* Asked before anything goes on, see http_set_gate. May be NULL. */
+    bool (*steady)(void *ctx);
     /* "ok", "paused" (configuration fault; the data is kept) or "unreachable"; on change only.
      * `why` is NULL for "ok". The change has been logged. May be NULL. */
     void (*state)(void *ctx, const char *state, const struct error *why);

@@ -52,6 +52,8 @@ struct http {
     void (*drained)(void *ctx);
     void *ctx;
     struct http_counters counters;
+    bool (*gate)(void *ctx);
+    void *gate_ctx;
     char *ca, *certificate, *proxy;
     unsigned security; /* counts its changes */
 };
@@ -238,6 +240,11 @@ static void drain(struct http *http)
         http->drained(http->ctx);
 }
 
+static bool is_shut(const struct http *http)
+{
+    return http->gate != NULL && !http->gate(http->gate_ctx);
+}
+
 static void on_socket(evutil_socket_t fd, short what, void *ctx)
 {
     struct watch *watch = ctx;
@@ -245,6 +252,8 @@ static void on_socket(evutil_socket_t fd, short what, void *ctx)
     int mask =
         ((what & EV_READ) ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
     int running = 0;
+    if (is_shut(http))
+        return;                                                /* the socket stays ready */
     curl_multi_socket_action(http->multi, fd, mask, &running); /* may free the watch */
     drain(http);
 }
@@ -255,6 +264,10 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
     int running = 0;
     (void)fd;
     (void)what;
+    if (is_shut(http)) {
+        event_add(&http->timer, &(struct timeval){.tv_usec = 1000});
+        return;
+    }
     curl_multi_socket_action(http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     drain(http);
 }
@@ -361,6 +374,12 @@ void http_close(struct http *http)
     replace_text(&http->proxy, NULL);
     free(http);
     curl_global_cleanup();
+}
+
+void http_set_gate(struct http *http, bool (*open)(void *ctx), void *ctx)
+{
+    http->gate = open;
+    http->gate_ctx = ctx;
 }
 
 void http_set_security(struct http *http, const struct http_security *security)

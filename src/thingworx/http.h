@@ -72,6 +72,10 @@ void http_close(struct http *http);
 /* Cancels what is under way, without callbacks. Not from a callback. */
 void http_cancel(struct http *http);
 
+/* Asked before anything is read or sent: false leaves it for the next turn of the loop. For a
+ * process that was stopped, and must cancel its requests before one of them goes on. */
+void http_set_gate(struct http *http, bool (*open)(void *ctx), void *ctx);
+
 /* For requests from now on; everything is copied. Connections that were made otherwise are not used
  * again. */
 void http_set_security(struct http *http, const struct http_security *security);

@@ -109,7 +109,7 @@ def test_death_in_the_middle_of_a_call(make_cluster):
             ("resolve", lambda: cluster.query(
                 "SELECT holdfast.set_fleet(name => 'demo', destination => 'thingworx',"
                 " device_pattern => '^device-')", user="admin")),
-            ("keep_dead_letters", lambda: [
+            ("file_dead_letters", lambda: [
                 cluster.hub.send("device-00001", raw="{", partition=int(p))
                 for p in cluster.partitions_of(VICTIM)]),
             ("release", lambda: cluster.query("SELECT holdfast.drain_node(%s)", (VICTIM,),
