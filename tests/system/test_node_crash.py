@@ -119,6 +119,8 @@ def test_death_in_the_middle_of_a_call(make_cluster):
                 cluster.query("SELECT holdfast.set_setting('move_deadline_ms', '300')",
                               user="admin"),
                 cluster.thingworx.fault(kind="hang"),
+                wait_until(lambda: victim.metric("holdfast_thingworx_requests_in_flight") >= 3, 30,
+                           "requests hang"),
                 cluster.query("SELECT holdfast.drain_node(%s)", (VICTIM,), user="admin")]),
             ("leave", lambda: victim.signal(signal.SIGTERM))):
         duplicates += die_at(cluster, function, provoke)
