@@ -222,9 +222,9 @@ def failed_tests():
 def system(_options):
     if not build("asan"):
         return one("build", 1)
-    # Real processes mostly wait, so two scenarios at a time fit on two cores. What must not run
+    # Real processes mostly wait, so three scenarios at a time fit on two cores. What must not run
     # beside its likes carries the mark xdist_group.
-    passed, failed = pytest("-n", str(JOBS), "--dist", "loadgroup", "tests/system")
+    passed, failed = pytest("-n", str(JOBS + 1), "--dist", "loadgroup", "tests/system")
     names = failed_tests() if 0 < failed <= AGAIN_MAX else []
     if not names:
         return passed, failed
