@@ -369,7 +369,8 @@ void node_leave(struct world *w, int node)
     struct sim_node *n = &w->nodes[node];
     if (n->node == NULL || n->stopped)
         return;
-    n->leaves_us = w->now_us;
+    if (n->leaves_us == 0) /* a second signal gives it no more time */
+        n->leaves_us = w->now_us;
     w->running = node;
     node_stop(n->node);
     w->running = NOWHERE;

@@ -173,7 +173,18 @@ def pytest(*arguments):
 # --- sim ----------------------------------------------------------------------------------------
 
 SIM_SEEDS = (1, 40, 181, 194, 582)  # they have found something once, or are as good as any
-SIM_MINUTES = 0.4  # for fresh seeds
+SIM_STEPS = 8_000_000  # for fresh seeds
+
+
+def fresh_seed(below):
+    """New for every state of the sources, and the same for the same: a run can be repeated. Where
+    git does not tell, or something is not committed, it is new each time."""
+    git = ["git", "-C", str(ROOT)]
+    tree = subprocess.run([*git, "rev-parse", "HEAD^{tree}"], capture_output=True, text=True)
+    changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True)
+    if tree.returncode or changed.returncode or changed.stdout:
+        return random.SystemRandom().randrange(1, below)
+    return int(tree.stdout.strip(), 16) % (below - 1) + 1
 
 
 def simulate(name, *arguments):
@@ -183,10 +194,10 @@ def simulate(name, *arguments):
 def sim(_options):
     if not build("asan", "holdfast-sim"):
         return one("build", 1)
-    fresh = int.from_bytes(os.urandom(4), "big")
+    fresh = fresh_seed(2**32)
     print(f"fresh seeds begin with {fresh}", flush=True)
     results = [simulate(f"seed {seed}", "--seed", str(seed), "--runs", "1") for seed in SIM_SEEDS]
-    results.append(simulate("fresh seeds", "--seed", str(fresh), "--minutes", str(SIM_MINUTES)))
+    results.append(simulate("fresh seeds", "--seed", str(fresh), "--steps", str(SIM_STEPS)))
     return total(results)
 
 
@@ -273,10 +284,10 @@ FIXED_SEED = 20261121
 
 
 def chaos(options):
-    """One seed that is always the same, and one that is new each time and printed."""
+    """One seed that is always the same, and one that is new for every state of the sources."""
     if not build("asan", "holdfast", "holdfast-lab", "false_clock"):
         return one("build", 1)
-    fresh = options.chaos_seed or random.SystemRandom().randrange(1, 10**6)
+    fresh = options.chaos_seed or fresh_seed(10**6)
     minutes = options.chaos_minutes / 2
     return total(one(f"chaos, seed {seed}, {minutes:g} minutes",
                      run(sys.executable, "-m", "chaos", "--minutes", minutes, "--seed", seed,
@@ -294,7 +305,7 @@ def main():
                         help=f"{', '.join(RINGS)} (default: all, in this order)")
     parser.add_argument("--fuzz-seconds", type=int, default=10, help="seconds for every target")
     parser.add_argument("--chaos-minutes", type=float, default=3, help="minutes for the chaos ring")
-    parser.add_argument("--chaos-seed", type=int, help="its second seed (default: a new one)")
+    parser.add_argument("--chaos-seed", type=int, help="its second seed (default: from the commit)")
     options = parser.parse_args()
     unknown = [name for name in options.rings if name not in RINGS]
     if unknown:
