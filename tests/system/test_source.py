@@ -347,11 +347,20 @@ def test_readers_come_and_go_under_load(hub, drive):
             state["up"] = word[0] == "up"
             assert state["up"] or not reading
 
-    def stop(partition):
-        source.say(f"stop {partition}")
-        source.say("counters")  # what it said before it heard us has come once this is answered
+    def order(command):
+        """Hears all that the driver said before it ran the command: it reads both lines at once,
+        and answers the second. What it says from here on, it says knowing of the command."""
+        source.say(f"{command}\ncounters")
         while not (line := source.next()).startswith("counters"):
             hear(line)
+
+    def read(partition):
+        state["token"] += 1
+        order(f"read {partition} {state['token']} {last[partition]} 2000")
+        reading[partition] = "wanted"
+
+    def stop(partition):
+        order(f"stop {partition}")
         if partition in reading:
             reading[partition] = "stopping"
 
@@ -359,11 +368,9 @@ def test_readers_come_and_go_under_load(hub, drive):
     while time.monotonic() < deadline:
         while not source.lines.empty():
             hear(source.lines.get())
-        for partition, position in last.items():
+        for partition in last:
             if partition not in reading and state["up"] and chance.random() < 0.5:
-                state["token"] += 1
-                source.say(f"read {partition} {state['token']} {position} 2000")
-                reading[partition] = "wanted"
+                read(partition)
             elif reading.get(partition) == "wanted" and chance.random() < 0.05:
                 source.say(f"{chance.choice(['hold', 'release', 'credit'])} {partition} 2000")
         if chance.random() < 0.05 and reading:
