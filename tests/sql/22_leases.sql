@@ -40,8 +40,11 @@ SELECT is((SELECT lower(during) FROM holdfast.term WHERE upper_inf(during)),
 SELECT holdfast.new_token() AS drawn \gset
 SELECT holdfast.raise_tokens(:drawn - 5), holdfast.raise_tokens(NULL) \gset _
 SELECT cmp_ok(holdfast.new_token(), '>', :drawn, 'tokens never go back');
-SELECT holdfast.raise_tokens(:drawn + 1000000) \gset _
-SELECT is(holdfast.new_token(), :drawn + 1000001, 'and jump over what somebody has seen');
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock \gset
+SELECT holdfast.raise_tokens(holdfast.new_token() + 1) \gset _
+SELECT cmp_ok(holdfast.new_token(), '>', :clock::bigint, 'what was seen elsewhere is passed by as much as the clock has moved');
+SELECT holdfast.raise_tokens(:drawn + 1000000000000) \gset _
+SELECT is(holdfast.new_token(), :drawn + 1000000000001, 'and jump over what somebody has seen');
 SELECT cmp_ok(:drawn, '>', (extract(epoch FROM now() - interval '1 day') * 1000000)::bigint,
               'an incarnation begins at microseconds since 1970');
 
