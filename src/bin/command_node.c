@@ -7,6 +7,7 @@
 #include "node/node.h"
 #include "pg/connection.h"
 #include "pg/migrate.h"
+#include "pg/secure.h"
 
 #include <curl/curl.h>
 #include <event2/dns.h>
@@ -101,6 +102,10 @@ static void start(struct process *process)
     log_info(process->log, "starting", F_TEXT("version", HOLDFAST_VERSION),
              F_TEXT("database", database));
     free(database);
+    struct error weak;
+    if (pg_insecure(options->database, &weak))
+        log_failure(process->log, LOG_WARNING,
+                    "the connection to the database can be tampered with", &weak, NULL);
     process->node =
         node_start(process->base, process->dns, &config, process->log, on_finished, process);
 }

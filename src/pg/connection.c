@@ -2,8 +2,10 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "pg/failure.h"
 #include "pg/host_list.h"
 #include "pg/resolve.h"
+#include "pg/secure.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -93,42 +95,19 @@ static void die(struct pg_connection *pg, const struct error *why)
     pg->in_callback = outer;
 }
 
-/* libpq gives no SQLSTATE for a connection that was refused, so its words must do. */
-static const char *hint_for(const char *text)
-{
-    static const struct {
-        const char *words, *hint;
-    } known[] = {
-        {"unsupported startup parameter",
-         "A pooler refuses the time-outs of a lease: add options to its ignore_startup_parameters, "
-         "and give the role idle_session_timeout with ALTER ROLE; or connect directly."},
-        {"too many c",
-         "The server's connections are used up: a node needs three. See pg_stat_activity and "
-         "max_connections; the node tries again by itself."},
-        {"connection slots are reserved",
-         "The server's connections are used up: a node needs three. See pg_stat_activity and "
-         "max_connections; the node tries again by itself."},
-        {"starting up", "The server is starting or recovering; the node tries again by itself."},
-        {"in recovery mode",
-         "The server is recovering from a crash; the node tries again by itself."},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strstr(text, known[i].words) != NULL)
-            return known[i].hint;
-    return "The node tries again by itself; check that the database is reachable.";
-}
-
-static void die_of_libpq(struct pg_connection *pg, const char *what)
+static void die_of_libpq(struct pg_connection *pg, const char *what, const char *distrust)
 {
     struct error err;
     char text[384];
-    (void)snprintf(text, sizeof text, "%s", PQerrorMessage(pg->conn));
+    (void)snprintf(text, sizeof text, "%s%s", PQerrorMessage(pg->conn), distrust);
     for (char *c = text; *c != '\0'; c++)
         if (*c == '\n' || *c == '\t')
             *c = ' ';
     error_set(&err, "%s", what);
     error_detail(&err, "%s", text);
-    error_hint(&err, "%s", hint_for(text));
+    error_hint(&err, "%s",
+               pg_failure_hint(text, "The node tries again by itself; check that the "
+                                     "database is reachable."));
     die(pg, &err);
 }
 
@@ -248,7 +227,7 @@ static void read_notifications(struct pg_connection *pg)
 static void read_answers(struct pg_connection *pg)
 {
     if (PQconsumeInput(pg->conn) == 0 && !pg->busy) {
-        die_of_libpq(pg, "the database connection was lost");
+        die_of_libpq(pg, "the database connection was lost", "");
         return;
     }
     if (pg->busy && collect(pg)) {
@@ -260,7 +239,7 @@ static void read_answers(struct pg_connection *pg)
         return;
     read_notifications(pg);
     if (!pg->closing && !pg->dead && PQstatus(pg->conn) == CONNECTION_BAD)
-        die_of_libpq(pg, "the database closed the connection");
+        die_of_libpq(pg, "the database closed the connection", "");
 }
 
 /* ---- the socket --------------------------------------------------------------------------- */
@@ -279,7 +258,7 @@ static void flush(struct pg_connection *pg)
 {
     int left = PQflush(pg->conn);
     if (left < 0) {
-        die_of_libpq(pg, "the database connection was lost");
+        die_of_libpq(pg, "the database connection was lost", "");
         return;
     }
     wait_for(pg, left > 0 ? EV_READ | EV_WRITE : EV_READ);
@@ -293,7 +272,7 @@ static void send_next(struct pg_connection *pg)
     int sent = PQsendQueryParams(pg->conn, r->sql, r->count, NULL, (const char *const *)r->values,
                                  NULL, NULL, 0);
     if (sent == 0) {
-        die_of_libpq(pg, "the database connection was lost");
+        die_of_libpq(pg, "the database connection was lost", "");
         return;
     }
     pg->busy = true;
@@ -322,7 +301,10 @@ static void became_up(struct pg_connection *pg)
 
 static void poll_connect(struct pg_connection *pg)
 {
-    switch (PQconnectPoll(pg->conn)) {
+    struct ssl_st *tls = pg_tls_hold(pg->conn);
+    PostgresPollingStatusType status = PQconnectPoll(pg->conn);
+    const char *distrust = pg_tls_release(tls);
+    switch (status) {
     case PGRES_POLLING_READING:
         wait_for(pg, EV_READ);
         break;
@@ -333,7 +315,10 @@ static void poll_connect(struct pg_connection *pg)
         became_up(pg);
         break;
     default:
-        die_of_libpq(pg, "could not connect to the database");
+        /* Where nobody verifies, there is a result too, but it is no reason. */
+        if (distrust == NULL || strstr(PQerrorMessage(pg->conn), "verify failed") == NULL)
+            distrust = "";
+        die_of_libpq(pg, "could not connect to the database", distrust);
         break;
     }
 }
@@ -400,6 +385,7 @@ static void start(struct pg_connection *pg, const char *hostaddr)
         attrs = "any";
     else if (!attrs_given)
         attrs = "read-write";
+    struct pg_security security = pg_secure(options, pg->host.host, pg->host.hostaddr);
     /* A node's statements are small and its peers must notice a dead network soon: keepalives
      * when idle, a user timeout when something is unacknowledged. GSS negotiation would block. */
     const char *keywords[] = {"dbname",
@@ -411,6 +397,8 @@ static void start(struct pg_connection *pg, const char *hostaddr)
                               "keepalives_count",
                               "tcp_user_timeout",
                               "gssencmode",
+                              "sslmode",
+                              "sslrootcert",
                               "host", /* libpq takes no notice of what is NULL */
                               "port",
                               "hostaddr",
@@ -424,6 +412,8 @@ static void start(struct pg_connection *pg, const char *hostaddr)
                             "3",
                             user_timeout && strcmp(user_timeout, "0") != 0 ? user_timeout : "5000",
                             gss && strcmp(gss, "prefer") != 0 ? gss : "disable",
+                            security.sslmode,
+                            security.sslrootcert,
                             pg->host.host,
                             pg->host.port,
                             hostaddr ? hostaddr : pg->host.hostaddr,
@@ -443,7 +433,7 @@ static void on_resolved(void *ctx, const char *hostaddr, const struct error *err
     }
     start(pg, hostaddr != NULL && hostaddr[0] != '\0' ? hostaddr : NULL);
     if (pg->conn == NULL || PQstatus(pg->conn) == CONNECTION_BAD) {
-        die_of_libpq(pg, "could not connect to the database");
+        die_of_libpq(pg, "could not connect to the database", "");
         return;
     }
     wait_for(pg, EV_WRITE);

@@ -1,6 +1,8 @@
 #include "pg/migrate.h"
 
 #include "base/buffer.h"
+#include "pg/failure.h"
+#include "pg/secure.h"
 #include "pg/sql_files.h"
 
 #include <libpq-fe.h>
@@ -134,21 +136,24 @@ static bool is_readable(const char *dsn)
 
 static bool connect_to(struct migration *m, const char *dsn)
 {
-    /* What stands in the dsn wins: a later keyword overrides an earlier one. */
-    static const char *const keywords[] = {
-        "target_session_attrs", "connect_timeout", "fallback_application_name",
-        "client_encoding",      "dbname",          NULL};
-    const char *const values[] = {"read-write", "10", "holdfast migrate", "UTF8", dsn, NULL};
-
-    m->connection = PQconnectdbParams(keywords, values, 1);
+    struct error weak;
+    if (pg_insecure(dsn, &weak))
+        log_failure(m->log, LOG_WARNING, "the connection to the database can be tampered with",
+                    &weak, NULL);
+    m->connection = pg_connect_now(dsn, "holdfast migrate", "read-write");
     if (PQstatus(m->connection) != CONNECTION_OK) {
         error_set(m->err, "cannot connect to the database");
-        error_detail(m->err, "%s",
-                     is_readable(dsn) ? PQerrorMessage(m->connection)
-                                      : "libpq cannot read the connection string; it is not shown, "
-                                        "as it may hold a password");
-        return error_hint(m->err,
-                          "Check --database or HOLDFAST_DATABASE, and that the server runs.");
+        if (is_readable(dsn)) {
+            error_detail(m->err, "%s", PQerrorMessage(m->connection));
+            return error_hint(
+                m->err, "%s",
+                pg_failure_hint(
+                    PQerrorMessage(m->connection),
+                    "Check --database or HOLDFAST_DATABASE, and that the server runs."));
+        }
+        error_detail(m->err, "libpq cannot read the connection string; it is not shown, as it may "
+                             "hold a password");
+        return error_hint(m->err, "Check --database or HOLDFAST_DATABASE.");
     }
     (void)PQsetNoticeReceiver(m->connection, on_notice, m);
     return true;

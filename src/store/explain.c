@@ -1,6 +1,8 @@
 #include "store/explain.h"
 
 #include "base/memory.h"
+#include "pg/failure.h"
+#include "pg/secure.h"
 #include "store/configuration.h"
 #include "store/values.h"
 
@@ -26,7 +28,9 @@ static bool failed(const PGconn *connection, const PGresult *result, struct erro
     else if (code != NULL && (strcmp(code, "42883") == 0 || strcmp(code, "3F000") == 0))
         error_hint(err, "Run `holdfast migrate`.");
     else if (code == NULL)
-        error_hint(err, "Check --database, and that PostgreSQL can be reached.");
+        error_hint(err, "%s",
+                   pg_failure_hint(PQerrorMessage(connection),
+                                   "Check --database, and that PostgreSQL can be reached."));
     return false;
 }
 
@@ -40,7 +44,7 @@ bool store_explain(const char *conninfo, const char *device, const char *module,
 {
     const char *values[] = {device, module != NULL ? module : "", fleet};
     *to = (struct store_explanation){.fleet = NULL};
-    PGconn *connection = PQconnectdb(conninfo);
+    PGconn *connection = pg_connect_now(conninfo, "holdfast explain", NULL);
     PGresult *result = NULL;
     bool ok = PQstatus(connection) == CONNECTION_OK;
     if (ok) {

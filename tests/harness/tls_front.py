@@ -1,10 +1,26 @@
-"""A TLS server before a plain one, with certificates made on the fly: right, wrong and expired."""
+"""A TLS server before a plain one, with certificates made on the fly: right, wrong, expired, not yet valid."""
 
 import contextlib
+import datetime
 import socket
 import ssl
 import subprocess
 import threading
+
+_WHEN = "%Y%m%d%H%M%SZ"
+# `openssl ca` is the only way to a certificate that begins in the future.
+_CA = """[ca]
+default_ca = own
+[own]
+new_certs_dir = {folder}
+database = {folder}/{name}.index
+rand_serial = yes
+default_md = sha256
+unique_subject = no
+policy = any
+[any]
+commonName = supplied
+"""
 
 
 def _openssl(*arguments):
@@ -27,15 +43,25 @@ class Authority:
     def pem(self):
         return self.certificate.read_text()
 
-    def issue(self, name, alternative, days=2):
-        """(certificate, key) files; days below 0 makes one that has expired."""
+    def issue(self, name, alternative, days=2, starts=0):
+        """(certificate, key) files; valid from so many days ahead until `days` from now: days below
+        0 makes one that has expired, starts above 0 one that is not valid yet."""
         key, request = self.folder / f"{name}.key", self.folder / f"{name}.csr"
         certificate, extension = self.folder / f"{name}.pem", self.folder / f"{name}.ext"
         extension.write_text(f"subjectAltName={alternative}\n")
         _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                  "-subj", f"/CN={name}", "-keyout", key, "-out", request)
-        _openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key,
-                 "-CAcreateserial", "-days", days, "-extfile", extension, "-out", certificate)
+        settings = self.folder / f"{self.name}.conf"
+        settings.write_text(_CA.format(folder=self.folder, name=self.name))
+        (self.folder / f"{self.name}.index").touch()
+        now = datetime.datetime.now(datetime.timezone.utc)
+        begin = now + datetime.timedelta(days=min(starts, days - 1))
+        if starts > 0:
+            begin, days = now + datetime.timedelta(days=starts), starts + 1
+        _openssl("ca", "-batch", "-notext", "-config", settings, "-in", request, "-cert",
+                 self.certificate, "-keyfile", self.key, "-extfile", extension,
+                 "-startdate", begin.strftime(_WHEN), "-out", certificate,
+                 "-enddate", (now + datetime.timedelta(days=days)).strftime(_WHEN))
         return certificate, key
 
 

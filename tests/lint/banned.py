@@ -31,7 +31,8 @@ PRODUCT = {
     "rand": "use base/random.h",
     "random": "use base/random.h",
     "PQexec": "blocks the loop; use the asynchronous calls of pg/",
-    "PQconnectdb": "blocks the loop",
+    "PQconnectdb": "blocks the loop, and verifies nobody; see pg/secure.h",
+    "PQconnectdbParams": "blocks the loop, and verifies nobody; see pg/secure.h",
     "curl_easy_perform": "blocks the loop",
     "pthread_create": "a node has one loop and no threads",
 }
@@ -40,7 +41,7 @@ EXEMPT = {
     "clock_gettime": {"src/base/clock.c"},
     # `holdfast migrate` and `holdfast explain` are commands of their own that have no loop.
     "PQexec": {"src/pg/migrate.c"},
-    "PQconnectdb": {"src/pg/migrate.c", "src/store/explain.c"},
+    "PQconnectdbParams": {"src/pg/secure.c"},
 }
 LEFTOVER = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
