@@ -67,7 +67,7 @@ static const struct option_row table[] = {
      "receive, settle and throw away: measures the source alone, loses telemetry"},
     {"help", NULL, OPTION_FLAG, AT(help), NULL, 0, 0, "migrate node explain", "show this help"},
 };
-enum { ROWS = sizeof table / sizeof table[0] };
+enum { ROWS = sizeof table / sizeof table[0], VALUE_CEILING = 64 * 1024 };
 
 static bool takes(const struct option_row *row, const char *command)
 {
@@ -110,25 +110,86 @@ static bool set(struct options *options, const struct option_row *row, const cha
     return true;
 }
 
-/* The environment is shared by all subcommands: what this one does not take cannot disturb it. */
-static const char *from_environment(const struct option_row *row, const char *command)
+/* The content of a file without the ends of line at its end, or NULL and what is wrong with it. It
+ * may be a secret: no copy of it stays behind. */
+static char *file_text(const char *path, const char **problem)
 {
-    const char *given =
-        row->environment != NULL && takes(row, command) ? getenv(row->environment) : NULL;
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        *problem = strerror(errno);
+        return NULL;
+    }
+    (void)setvbuf(file, NULL, _IONBF, 0);
+    char *text = xcalloc(1, VALUE_CEILING + 2);
+    size_t n = fread(text, 1, VALUE_CEILING + 1, file);
+    *problem = ferror(file) ? strerror(errno) : n > VALUE_CEILING ? "it is too long" : NULL;
+    (void)fclose(file);
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == '\r'))
+        text[--n] = '\0';
+    if (*problem == NULL && (n == 0 || strlen(text) != n))
+        *problem = n == 0 ? "it is empty" : "it holds a NUL byte";
+    if (*problem == NULL)
+        return text;
+    explicit_bzero(text, VALUE_CEILING + 1);
+    free(text);
+    return NULL;
+}
+
+static const char *variable(const char *name)
+{
+    const char *given = getenv(name);
     return given != NULL && given[0] != '\0' ? given : NULL;
+}
+
+/* *text is what the environment says for an option, itself or by the name of a file; NULL: nothing.
+ * It is shared by all subcommands: what this one does not take cannot disturb it. */
+static bool from_environment(const struct option_row *row, const char *command, char **text,
+                             struct error *err)
+{
+    *text = NULL;
+    if (row->environment == NULL || !takes(row, command))
+        return true;
+    char *by_file = xasprintf("%s_FILE", row->environment);
+    const char *given = variable(row->environment);
+    const char *path = variable(by_file);
+    const char *problem = NULL;
+    bool ok = given == NULL || path == NULL;
+    if (!ok) {
+        error_set(err, "both %s and %s are given", row->environment, by_file);
+        error_hint(err, "Leave one of them out.");
+    } else if (path != NULL && (*text = file_text(path, &problem)) == NULL) {
+        error_set(err, "the file \"%s\" cannot be used: %s", path, problem);
+        error_hint(err, "Its name comes from %s.", by_file);
+        ok = false;
+    } else if (given != NULL) {
+        *text = xstrdup(given);
+    }
+    free(by_file);
+    return ok;
+}
+
+static bool set_default(struct options *options, const struct option_row *row, const char *command,
+                        struct error *err)
+{
+    char *given = NULL;
+    if (!from_environment(row, command, &given, err))
+        return false;
+    const char *text = given != NULL ? given : row->otherwise;
+    bool ok = text == NULL || set(options, row, text, err);
+    if (!ok && given != NULL)
+        error_detail(err, "It comes from %s.", row->environment);
+    if (given != NULL)
+        explicit_bzero(given, strlen(given));
+    free(given);
+    return ok;
 }
 
 static bool set_defaults(struct options *options, const char *command, struct error *err)
 {
     *options = (struct options){0};
-    for (size_t i = 0; i < ROWS; i++) {
-        const struct option_row *row = &table[i];
-        const char *given = from_environment(row, command);
-        const char *text = given != NULL ? given : row->otherwise;
-        if (text == NULL || set(options, row, text, err))
-            continue;
-        return given == NULL ? false : error_detail(err, "It comes from %s.", row->environment);
-    }
+    for (size_t i = 0; i < ROWS; i++)
+        if (!set_default(options, &table[i], command, err))
+            return false;
     return true;
 }
 
@@ -234,19 +295,22 @@ void options_help(const char *command, FILE *out)
                       table[i].otherwise != NULL ? table[i].otherwise : "",
                       table[i].otherwise != NULL ? "]" : "");
         if (table[i].environment != NULL)
-            (void)fprintf(out, "  %-16s (%s)\n", "", table[i].environment);
+            (void)fprintf(out, "  %-16s (%s[_FILE])\n", "", table[i].environment);
     }
 }
 
 void options_document(FILE *out)
 {
-    (void)fprintf(out, "| option | environment | default | subcommands | meaning |\n"
-                       "|---|---|---|---|---|\n");
-    for (size_t i = 0; i < ROWS; i++)
-        (void)fprintf(out, "| `--%s` | %s%s%s | %s | %s | %s |\n", table[i].name,
-                      table[i].environment != NULL ? "`" : "",
-                      table[i].environment != NULL ? table[i].environment : "",
-                      table[i].environment != NULL ? "`" : "",
-                      table[i].otherwise != NULL ? table[i].otherwise : "", table[i].commands,
-                      table[i].help);
+    (void)fprintf(out, "| option | environment | or a file | default | subcommands | meaning |\n"
+                       "|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct option_row *row = &table[i];
+        (void)fprintf(out, "| `--%s` |", row->name);
+        if (row->environment != NULL)
+            (void)fprintf(out, " `%s` | `%s_FILE` |", row->environment, row->environment);
+        else
+            (void)fprintf(out, "  |  |");
+        (void)fprintf(out, " %s | %s | %s |\n", row->otherwise != NULL ? row->otherwise : "",
+                      row->commands, row->help);
+    }
 }

@@ -14,7 +14,8 @@ struct options {
     bool check, discard, help;
 };
 
-/* Fills `options` with defaults, then the environment, then the arguments. `command` is the
+/* Fills `options` with defaults, then the environment, then the arguments. What HOLDFAST_X may say
+ * HOLDFAST_X_FILE may too, with the name of a file that holds it. `command` is the
  * subcommand: options that it does not take are refused. Free with options_free in any case. */
 bool options_parse(struct options *options, const char *command, int argc, char **argv,
                    struct error *err);

@@ -145,8 +145,8 @@ def options():
              rf"({STRINGS})"]):
         variable = joined(environment)
         lines.append([f"`--{joined(option)}`", f"`{variable}`" if variable else "",
-                      joined(default), joined(commands), joined(text)])
-    return table(["option", "environment", "default", "subcommands", "meaning"], lines)
+                      f"`{variable}_FILE`" if variable else "", joined(default), joined(commands), joined(text)])
+    return table(["option", "environment", "or a file", "default", "subcommands", "meaning"], lines)
 
 
 def metrics():

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -21,6 +22,9 @@ static int forget_environment(void **state)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char variable[64] = "HOLDFAST_";
         (void)snprintf(variable + 9, sizeof variable - 9, "%s", names[i]);
+        if (unsetenv(variable) != 0)
+            return -1;
+        (void)snprintf(variable + 9, sizeof variable - 9, "%s_FILE", names[i]);
         if (unsetenv(variable) != 0)
             return -1;
     }
@@ -121,6 +125,50 @@ static void the_environment_stands_between_defaults_and_arguments(void **state)
     options_free(&o);
 }
 
+static void say_in_file(const char *path, const char *text, size_t n)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, n, file), n);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void a_file_stands_in_for_a_value_of_the_environment(void **state)
+{
+    (void)state;
+    struct options o;
+    char path[] = "/tmp/holdfast-options-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && close(fd) == 0);
+    assert_int_equal(setenv("HOLDFAST_DATABASE_FILE", path, 1), 0);
+
+    say_in_file(path, "dbname=x password='a b'\r\n\n", 25);
+    accept(&o, "node", ARGUMENTS("--ttl-ms=600"));
+    assert_string_equal(o.database, "dbname=x password='a b'");
+    options_free(&o);
+    accept(&o, "node", ARGUMENTS("--database=dbname=y"));
+    assert_string_equal(o.database, "dbname=y"); /* an argument still wins */
+    options_free(&o);
+
+    say_in_file(path, "a\0b", 3);
+    (void)refuse("node", ARGUMENTS("--ttl-ms=600"), "NUL");
+    say_in_file(path, "\n", 1);
+    struct error err = refuse("node", ARGUMENTS("--ttl-ms=600"), "empty");
+    assert_non_null(strstr(err.hint, "HOLDFAST_DATABASE_FILE"));
+    char *longest = calloc(1, 70000);
+    assert_non_null(longest);
+    memset(longest, 'x', 70000);
+    say_in_file(path, longest, 70000);
+    free(longest);
+    (void)refuse("node", ARGUMENTS("--ttl-ms=600"), "too long");
+    assert_int_equal(remove(path), 0);
+    (void)refuse("node", ARGUMENTS("--ttl-ms=600"), "No such file");
+
+    assert_int_equal(setenv("HOLDFAST_DATABASE", "dbname=z", 1), 0);
+    (void)refuse("node", ARGUMENTS("--ttl-ms=600"),
+                 "both HOLDFAST_DATABASE and HOLDFAST_DATABASE_FILE");
+}
+
 static void a_bad_environment_is_named(void **state)
 {
     (void)state;
@@ -199,7 +247,7 @@ static void help_shows_what_a_subcommand_takes(void **state)
     options_help("migrate", out);
     assert_int_equal(fclose(out), 0);
     assert_non_null(strstr(text, "--check"));
-    assert_non_null(strstr(text, "(HOLDFAST_DATABASE)"));
+    assert_non_null(strstr(text, "(HOLDFAST_DATABASE[_FILE])"));
     assert_non_null(strstr(text, "[logfmt]"));
     assert_null(strstr(text, "--discard"));
     free(text);
@@ -207,7 +255,8 @@ static void help_shows_what_a_subcommand_takes(void **state)
     assert_non_null(out);
     options_document(out);
     assert_int_equal(fclose(out), 0);
-    assert_non_null(strstr(text, "| `--ttl-ms` | `HOLDFAST_TTL_MS` | 5000 | node |"));
+    assert_non_null(
+        strstr(text, "| `--ttl-ms` | `HOLDFAST_TTL_MS` | `HOLDFAST_TTL_MS_FILE` | 5000 | node |"));
     free(text);
 }
 
@@ -219,6 +268,7 @@ int main(void)
         ALONE(defaults_fill_what_is_not_given),
         ALONE(both_forms_of_a_value_are_read),
         ALONE(the_environment_stands_between_defaults_and_arguments),
+        ALONE(a_file_stands_in_for_a_value_of_the_environment),
         ALONE(a_bad_environment_is_named),
         ALONE(what_is_unknown_is_refused),
         ALONE(what_is_not_a_usable_number_is_refused),

@@ -21,7 +21,8 @@
 
 static const char help[] =
     "usage: holdfast-lab hub [options]\n"
-    "An Event Hubs-compatible endpoint on a loopback port.\n\n"
+    "An Event Hubs-compatible endpoint.\n\n"
+    "  --address ADDR    IPv4 address to listen on (127.0.0.1)\n"
     "  --port N          AMQP port; 0, the default, picks a free one\n"
     "  --tls-port N      AMQP over TLS as well; 0 picks a free one\n"
     "  --tls-dir DIR     where its certificate authority is kept, or made: clients trust ca.pem\n"
@@ -44,6 +45,7 @@ enum { TLS_NAMES = 16 };
 
 struct arguments {
     struct hub_options hub;
+    struct in_addr address;
     long port;
     long tls_port; /* -1: no TLS */
     const char *tls_dir;
@@ -100,6 +102,8 @@ static bool set_option(struct arguments *a, int option, const char *value)
 {
     long number = 0;
     switch (option) {
+    case 'a':
+        return inet_pton(AF_INET, value, &a->address) == 1;
     case 'p':
         return parse_long(value, 0, 65535, &a->port);
     case 'c':
@@ -159,6 +163,7 @@ static bool set_option(struct arguments *a, int option, const char *value)
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
     static const struct option options[] = {
+        {"address", required_argument, NULL, 'a'},
         {"port", required_argument, NULL, 'p'},
         {"tls-port", required_argument, NULL, 't'},
         {"tls-dir", required_argument, NULL, 'D'},
@@ -183,6 +188,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
                                     .partitions = 8,
                                     .key_name = "holdfast",
                                     .redirect_host = "localhost"},
+                            .address = {htonl(INADDR_LOOPBACK)},
                             .tls_port = -1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -205,13 +211,13 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
     return 2;
 }
 
-/* A listening loopback socket; *port 0 becomes the one that was picked. */
-static evutil_socket_t listen_on(long *port, struct error *err)
+/* A listening socket; *port 0 becomes the one that was picked. */
+static evutil_socket_t listen_on(struct in_addr where, long *port, struct error *err)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)*port), .sin_addr = where};
     socklen_t n = sizeof address;
     int on = 1;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
         bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 128) == 0 &&
@@ -297,7 +303,7 @@ static void server_close(struct server *s)
 static bool open_entrances(struct server *server, const struct arguments *a, struct error *err)
 {
     server->plain.port = a->port;
-    int fd = listen_on(&server->plain.port, err);
+    int fd = listen_on(a->address, &server->plain.port, err);
     if (fd < 0)
         return false;
     entrance_open(&server->plain, server->hub, fd);
@@ -307,7 +313,7 @@ static bool open_entrances(struct server *server, const struct arguments *a, str
     server->tls.tls = certificates_open(a->tls_dir, a->tls_names, a->tls_name_n, err);
     if (server->tls.tls == NULL)
         return false;
-    fd = listen_on(&server->tls.port, err);
+    fd = listen_on(a->address, &server->tls.port, err);
     if (fd < 0)
         return false;
     entrance_open(&server->tls, server->hub, fd);
@@ -329,7 +335,8 @@ static int run(struct server *server, const struct arguments *a, struct event_ba
 {
     struct error err = {0};
     long control_port = a->control_port;
-    int control_fd = open_entrances(server, a, &err) ? listen_on(&control_port, &err) : -1;
+    int control_fd =
+        open_entrances(server, a, &err) ? listen_on(a->address, &control_port, &err) : -1;
     if (control_fd < 0) {
         log_error(log, "cannot start", &err);
         return 1;

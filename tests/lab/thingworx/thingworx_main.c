@@ -20,6 +20,7 @@
 enum { BODY_CEILING = 16 * 1024 * 1024, HEADERS_CEILING = 64 * 1024, IDLE_SECONDS = 300 };
 
 struct options {
+    const char *address;
     uint16_t port;
     uint16_t control_port;
     const char *app_key_file;
@@ -31,12 +32,13 @@ struct options {
 static void usage(FILE *out)
 {
     fputs("usage: holdfast-lab thingworx [options]\n\n"
+          "  --address ADDR        address to listen on (127.0.0.1)\n"
           "  --port N              the REST surface; 0 (default) picks a free port\n"
           "  --control-port N      the control endpoint; 0 (default) picks a free port\n"
           "  --app-key-file FILE   the only app key that is let in (default: any)\n"
           "  --exit-with-parent    end when the parent process ends\n"
           "  --verbose             log more\n\n"
-          "Prints one line of JSON with its ports once it listens. Binds 127.0.0.1 only.\n",
+          "Prints one line of JSON with its ports once it listens.\n",
           out);
 }
 
@@ -54,6 +56,7 @@ static bool read_port(const char *text, uint16_t *port)
 static bool read_options(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
+        {"address", required_argument, NULL, 'a'},
         {"port", required_argument, NULL, 'p'},
         {"control-port", required_argument, NULL, 'c'},
         {"app-key-file", required_argument, NULL, 'k'},
@@ -70,6 +73,7 @@ static bool read_options(int argc, char **argv, struct options *o)
             continue;
         if (option == 'p' || option == 'c' || option == '?')
             return false;
+        o->address = option == 'a' ? optarg : o->address;
         o->app_key_file = option == 'k' ? optarg : o->app_key_file;
         o->exit_with_parent = o->exit_with_parent || option == 'x';
         o->verbose = o->verbose || option == 'v';
@@ -94,12 +98,12 @@ static char *read_key(const char *path)
     return key;
 }
 
-/* Listens on a loopback port; *port becomes the real one. NULL if it is taken. */
-static struct evhttp *listen_on(struct server *server, uint16_t *port,
+/* Listens; *port becomes the real one. NULL if it is taken. */
+static struct evhttp *listen_on(struct server *server, const char *where, uint16_t *port,
                                 void (*callback)(struct evhttp_request *, void *))
 {
     struct evhttp *http = evhttp_new(server->base);
-    struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(http, "127.0.0.1", *port);
+    struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(http, where, *port);
     struct sockaddr_in address = {0};
     socklen_t n = sizeof address;
     if (bound == NULL ||
@@ -126,8 +130,8 @@ static void on_signal(evutil_socket_t signal_number, short what, void *context)
 
 static int serve(struct server *server, struct options *o)
 {
-    struct evhttp *rest = listen_on(server, &o->port, rest_on_request);
-    struct evhttp *control = listen_on(server, &o->control_port, control_on_request);
+    struct evhttp *rest = listen_on(server, o->address, &o->port, rest_on_request);
+    struct evhttp *control = listen_on(server, o->address, &o->control_port, control_on_request);
     int status = 0;
     if (rest != NULL && control != NULL) {
         printf("{\"port\":%u,\"control_port\":%u}\n", o->port, o->control_port);
@@ -136,7 +140,8 @@ static int serve(struct server *server, struct options *o)
                  F_NUMBER("control_port", o->control_port));
         (void)event_base_dispatch(server->base);
     } else {
-        fputs("holdfast-lab thingworx: cannot listen on 127.0.0.1: is the port taken?\n", stderr);
+        fprintf(stderr, "holdfast-lab thingworx: cannot listen on %s: is the port taken?\n",
+                o->address);
         status = 2;
     }
     if (rest != NULL)
@@ -171,7 +176,7 @@ static int run(struct server *server, struct options *o)
 
 int lab_thingworx_main(int argc, char **argv)
 {
-    struct options o = {.port = 0};
+    struct options o = {.address = "127.0.0.1"};
     struct server server = {.base = NULL};
     if (!read_options(argc, argv, &o) || o.help) {
         usage(o.help ? stdout : stderr);
