@@ -7,6 +7,7 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 int command_explain(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_node(int argc, char **argv);
+int command_status(int argc, char **argv);
 
 struct error;
 struct log;

@@ -24,7 +24,8 @@ struct option_row {
 
 /* In the order of the help: what everybody needs first. */
 static const struct option_row table[] = {
-    {"database", "HOLDFAST_DATABASE", OPTION_TEXT, AT(database), NULL, 0, 0, "migrate node explain",
+    {"database", "HOLDFAST_DATABASE", OPTION_TEXT, AT(database), NULL, 0, 0,
+     "migrate node status explain",
      "connection string of PostgreSQL: key=value pairs or a URI, several hosts too"},
     {"name", "HOLDFAST_NAME", OPTION_TEXT, AT(name), NULL, 0, 0, "node",
      "stable name of the node; the host name if not given"},
@@ -61,11 +62,18 @@ static const struct option_row table[] = {
      "NAME=VALUE: a property of the message"},
     {"file", NULL, OPTION_TEXT, AT(file), NULL, 0, 0, "explain",
      "file with the body of the event; the standard input if not given"},
+    {"watch", NULL, OPTION_FLAG, AT(watch), NULL, 0, 0, "status",
+     "again and again, until it is ended by Ctrl-C"},
+    {"interval-s", NULL, OPTION_NUMBER, AT(interval_s), "1", 1, 3600, "status",
+     "time between two looks of --watch, seconds"},
+    {"json", NULL, OPTION_FLAG, AT(json), NULL, 0, 0, "status",
+     "one JSON object on one line, for programs"},
     {"check", NULL, OPTION_FLAG, AT(check), NULL, 0, 0, "migrate",
      "only say whether the database is up to date; exit status 1 if it is not"},
     {"discard", NULL, OPTION_FLAG, AT(discard), NULL, 0, 0, "node",
      "receive, settle and throw away: measures the source alone, loses telemetry"},
-    {"help", NULL, OPTION_FLAG, AT(help), NULL, 0, 0, "migrate node explain", "show this help"},
+    {"help", NULL, OPTION_FLAG, AT(help), NULL, 0, 0, "migrate node status explain",
+     "show this help"},
 };
 enum { ROWS = sizeof table / sizeof table[0], VALUE_CEILING = 64 * 1024 };
 
@@ -213,6 +221,8 @@ static bool check(struct options *options, const char *command, struct error *er
         error_set(err, "`holdfast %s` needs a database", command);
         return error_hint(err, "Give --database or HOLDFAST_DATABASE.");
     }
+    if (strcmp(command, "status") == 0)
+        return true;
     if (strcmp(command, "explain") == 0) {
         if (options->device != NULL)
             return true;

@@ -11,7 +11,8 @@ struct options {
     char *database, *name, *secrets, *http_address, *log_format, *log_level, *sql_dir;
     char *device, *module, *fleet, *subject, *content_type, *property, *file;
     int64_t http_port, ttl_ms, capacity, drain_ms, autonomy_ms, token_lifetime_s;
-    bool check, discard, help;
+    int64_t interval_s;
+    bool check, discard, watch, json, help;
 };
 
 /* Fills `options` with defaults, then the environment, then the arguments. What HOLDFAST_X may say
