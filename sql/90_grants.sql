@@ -6,6 +6,9 @@ REVOKE ALL ON SCHEMA holdfast FROM PUBLIC, holdfast_node, holdfast_admin, holdfa
 REVOKE ALL ON ALL TABLES IN SCHEMA holdfast FROM PUBLIC, holdfast_node, holdfast_admin, holdfast_reader;
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA holdfast FROM PUBLIC, holdfast_node, holdfast_admin, holdfast_reader;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA holdfast FROM PUBLIC, holdfast_node, holdfast_admin, holdfast_reader;
+-- What a migration makes is nobody's until this file has run again; by default everybody might call it.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC;
 GRANT USAGE ON SCHEMA holdfast TO holdfast_node, holdfast_admin, holdfast_reader;
 
 DO $do$

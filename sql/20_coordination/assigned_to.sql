@@ -3,7 +3,7 @@
 -- Returns: rows of `assigned`, in key order.   Calls: nothing.
 -- Tables: partition, checkpoint, hub_log (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.assigned_to(session_id int) RETURNS SETOF holdfast.assigned
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT p.partition_id, p.hub, p.partition, p.token, p.state,
            CASE WHEN p.move_deadline IS NOT NULL

@@ -5,7 +5,7 @@
 -- Returns: nothing. Takes no lock on cluster: others must not wait with it.
 -- Calls: lock_class.   Tables: session, pg_settings (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.await_name(node text, previous_key uuid, ttl_ms int) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_other    int;

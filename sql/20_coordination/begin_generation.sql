@@ -7,7 +7,7 @@
 -- Tables: partition, checkpoint (update), checkpoint_history (insert), partition_head (delete).
 --          Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.begin_generation(hub text, generation int, partitions text[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

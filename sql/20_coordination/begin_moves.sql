@@ -5,7 +5,7 @@
 -- Returns: number of moves begun.   Calls: touch_sessions, add_event, setting_ms, ms.
 -- Tables: partition (update), session (read).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.begin_moves(partition_ids int[], session_ids int[], reason text) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_deadline constant timestamptz := clock_timestamp() + ms(setting_ms('move_deadline_ms'));

@@ -5,7 +5,7 @@
 -- Parameters: what: config, bindings, or wishes (what administrators ask of the plan).
 -- Returns: nothing.   Calls: nothing.   Tables: version (update).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.bump(what text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE version v SET value = v.value + 1 WHERE v.what = bump.what;

@@ -5,7 +5,7 @@
 -- Returns: nothing.   Calls: touch_sessions, add_event, setting_ms.
 -- Tables: partition, cluster (update), session (read).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.call_off(partition_ids int[], reason text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_again constant timestamptz := clock_timestamp() + ms(setting_ms('decline_pass_over_ms'));

@@ -4,7 +4,7 @@
 -- Returns: nothing.   Calls: begin_moves, grant_partitions, add_event.
 -- Tables: move_wish (delete), partition, pause, session (read).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.carry_out_wishes() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_wish record;

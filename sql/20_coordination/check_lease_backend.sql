@@ -4,7 +4,7 @@
 --          distinct backends of one role in this database (HF004: a pooler in transaction mode).
 -- Returns: nothing.   Calls: lock_class.   Tables: pg_settings, pg_locks, pg_stat_activity (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.check_lease_backend(ttl_ms int, watch_pid int, work_pid int) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_timeout bigint;

@@ -8,7 +8,7 @@
 -- Errors: 23503 there is no such partition; 23P01 it overlaps.
 -- Calls: nothing.   Tables: partition, ownership (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.check_ownerships() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     v_id      int;

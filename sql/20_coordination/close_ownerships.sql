@@ -8,7 +8,7 @@
 -- Calls: nothing.   Tables: ownership (update).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.close_ownerships(partition_ids int[], reason text)
 RETURNS TABLE (partition_id int, ended timestamptz)
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql VOLATILE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     UPDATE ownership o
        SET during = tstzrange(lower(o.during),

@@ -5,7 +5,7 @@
 -- Returns: text, as it stands in incarnation_live and incarnation_history.
 -- Calls: nothing.   Tables: none.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.database_identity() RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT c.system_identifier || '/' || 'holdfast.incarnation_live'::regclass::oid FROM pg_control_system() c
 $$;

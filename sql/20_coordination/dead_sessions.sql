@@ -5,7 +5,7 @@
 -- Returns: array of session numbers, in order; empty when there are none.
 -- Calls: lock_class.   Tables: session (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.dead_sessions() RETURNS int[]
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_dead int[];

@@ -8,7 +8,7 @@
 -- Returns: how many were ended.   Calls: terminate_backend.
 -- Tables: session.   Internal; called by tend.
 CREATE OR REPLACE FUNCTION holdfast.end_hung_leases() RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_longest_ms constant int := 2000; -- a leader looks every second

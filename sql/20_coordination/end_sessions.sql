@@ -8,7 +8,7 @@
 -- Tables: session, term, lease, partition (update), decline (delete).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.end_sessions(session_ids int[], reason text, reserve boolean DEFAULT false)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     v_owned      int[];

@@ -3,7 +3,7 @@
 --          partition and in its checkpoint: what a dead owner still sends is then refused.
 -- Returns: nothing.   Calls: nothing.   Tables: partition, checkpoint (update).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.fence_free() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_ids int[];

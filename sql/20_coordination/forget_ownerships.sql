@@ -3,7 +3,7 @@
 --          key would be checked row by row with every grant.
 -- Parameters: none.   Returns: null.   Calls: nothing.   Tables: ownership (delete).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.forget_ownerships() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM ownership o USING gone g WHERE o.partition_id = g.partition_id;

@@ -4,7 +4,7 @@
 -- Returns: nothing.   Calls: close_ownerships, fence_free, touch_sessions.
 -- Tables: partition (update).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.free_partitions(partition_ids int[], reason text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

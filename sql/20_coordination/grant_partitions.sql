@@ -9,7 +9,7 @@
 -- Tables: sequence token, partition, checkpoint (update), ownership (insert), session (read).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.grant_partitions(partition_ids int[], session_ids int[], how text,
                                                      tokens bigint[] DEFAULT NULL) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

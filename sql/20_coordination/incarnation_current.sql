@@ -4,7 +4,7 @@
 --          with a dump is no life of this database.
 -- Calls: live_timeline, database_identity.   Tables: incarnation_live (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.incarnation_current() RETURNS uuid
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (SELECT l.incarnation

@@ -4,7 +4,5 @@
 -- Returns: int.   Calls: nothing.   Tables: none.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.live_timeline() RETURNS int
 LANGUAGE sql STABLE
-AS $$
-    SELECT ('x' || substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int
-$$;
+RETURN ('x' || substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int;
 COMMENT ON FUNCTION holdfast.live_timeline() IS 'Internal: the timeline that the server writes now';

@@ -4,5 +4,5 @@
 -- Returns: int.   Calls: nothing.   Tables: none.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.lock_class() RETURNS int
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT 1213156420 $$;
+RETURN 1213156420;
 COMMENT ON FUNCTION holdfast.lock_class() IS 'Internal: first key of the advisory locks that are leases';

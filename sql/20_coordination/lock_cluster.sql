@@ -5,7 +5,7 @@
 -- Returns: nothing; raises HF007 while a synchronous standby is away.
 -- Calls: require_synchronous.   Tables: cluster (lock).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.lock_cluster() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     -- In the body: a SET clause of the function would be undone before the commit.

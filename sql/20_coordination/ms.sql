@@ -3,5 +3,5 @@
 -- Returns: interval.   Calls: nothing.   Tables: none.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.ms(count bigint) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT count * interval '1 millisecond' $$;
+RETURN count * interval '1 millisecond';
 COMMENT ON FUNCTION holdfast.ms(bigint) IS 'Internal: milliseconds as an interval';

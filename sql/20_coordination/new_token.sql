@@ -3,6 +3,6 @@
 --          the same transaction: it exists once that transaction has committed synchronously.
 -- Returns: bigint, greater than every token before.   Calls: nothing.   Tables: sequence token.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.new_token() RETURNS bigint
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql VOLATILE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$ SELECT nextval('holdfast.token') $$;
 COMMENT ON FUNCTION holdfast.new_token() IS 'Internal: draws a fencing token; needs the lock on cluster';

@@ -5,7 +5,7 @@
 -- Parameters: kind: watch or work.
 -- Returns: whether it was another.   Calls: nothing.   Tables: session (read, update).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.note_backend(session_id int, kind text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_known int;

@@ -4,7 +4,7 @@
 -- Returns: whether there was any.   Calls: setting_ms, ms, lock_cluster, add_event.
 -- Tables: cluster, partition, decline, node, housekeeping (update).   Internal; called by tend.
 CREATE OR REPLACE FUNCTION holdfast.notice_clock_step() RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_now      constant timestamptz := clock_timestamp();

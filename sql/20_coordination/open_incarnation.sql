@@ -8,7 +8,7 @@
 -- Tables: incarnation_live (insert, delete), incarnation_history (insert), cluster (update), session (read).
 --          Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.open_incarnation(node text, ttl_ms int) RETURNS uuid
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_live uuid := incarnation_current();

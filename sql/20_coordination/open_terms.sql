@@ -6,7 +6,7 @@
 -- Returns: nothing.   Calls: new_token, add_event.
 -- Tables: lease (lock, update), term (insert), session, node (read).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.open_terms(candidate int) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_lease lease;

@@ -5,7 +5,7 @@
 -- Returns: number of partitions granted.   Calls: placement, grant_partitions, fence_free, add_event.
 -- Tables: partition, session (read).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.place_free(fall_back boolean DEFAULT true) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_ids      int[];

@@ -9,7 +9,7 @@
 -- Calls: nothing.   Tables: partition, hub, pause, pin, session, node, decline, cluster (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.placeable()
 RETURNS TABLE (partition_id int, hub text, present int, target int, pinned boolean, fixed boolean, reserved boolean)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
     WITH pins AS MATERIALIZED (
         SELECT i.partition_id, s.session_id

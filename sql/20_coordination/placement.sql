@@ -14,7 +14,7 @@
 -- Calls: placeable, quotas.   Tables: session, decline (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.placement(rebalance boolean, fall_back boolean)
 RETURNS TABLE (partition_id int, from_session int, to_session int, reason text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

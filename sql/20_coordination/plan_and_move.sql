@@ -6,7 +6,7 @@
 -- Tables: cluster (update), decline (delete), version, partition, hub, pause, node, session (read).
 --          Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.plan_and_move() RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_now   constant timestamptz := clock_timestamp();

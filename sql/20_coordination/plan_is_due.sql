@@ -4,7 +4,7 @@
 --          after a restart of the database.
 -- Returns: boolean.   Calls: nothing.   Tables: cluster, version, partition (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.plan_is_due() RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT (c.reserved_until <= clock_timestamp()
             OR NOT EXISTS (SELECT FROM partition p

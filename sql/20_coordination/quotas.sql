@@ -7,7 +7,7 @@
 -- Calls: shares.   Tables: pin, node (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.quotas()
 RETURNS TABLE (session_id int, node text, weight bigint, held bigint, quota bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -6,7 +6,7 @@
 -- Parameters: above: highest token seen; null: none.
 -- Returns: nothing.   Calls: nothing.   Tables: sequence token.   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.raise_tokens(above bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     IF above > (SELECT t.last_value FROM token t) THEN

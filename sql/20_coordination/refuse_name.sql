@@ -3,7 +3,7 @@
 -- Parameters: session_id: the live session that has it.
 -- Returns: never.   Calls: nothing.   Tables: session (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.refuse_name(node text, session_id int) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     RAISE EXCEPTION USING ERRCODE = 'HF001',

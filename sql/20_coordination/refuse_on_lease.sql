@@ -4,7 +4,7 @@
 -- Parameters: what: name of the function that must not run here.
 -- Returns: nothing.   Calls: nothing.   Tables: session, pg_stat_activity (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.refuse_on_lease(what text) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     -- With its start: the pid of a lease that has just died may come again as somebody's work connection.

@@ -2,7 +2,7 @@
 -- Purpose: refuses (HF006) unless the session holds the leader lease under this very token.
 -- Returns: nothing.   Calls: nothing.   Tables: lease (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.require_leader(session_id int, leader_token bigint) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM lease l

@@ -2,7 +2,7 @@
 -- Purpose: refuses (22023) a node that has never joined.
 -- Returns: nothing.   Calls: nothing.   Tables: node (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.require_node(node text) RETURNS void
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM node n WHERE n.name = require_node.node) THEN

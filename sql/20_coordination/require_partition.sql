@@ -2,7 +2,7 @@
 -- Purpose: the number of a partition that the hub has; refuses (22023) names that nobody knows.
 -- Returns: partition_id.   Calls: nothing.   Tables: partition (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.require_partition(hub text, partition text) RETURNS int
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_id int;

@@ -4,7 +4,7 @@
 --          PostgreSQL runs meanwhile, and behind it waits everybody who needs the lock on cluster.
 -- Returns: nothing.   Calls: standbys_missing.   Tables: none.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.require_synchronous() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_missing constant int := standbys_missing();

@@ -5,7 +5,7 @@
 --          has begun a new incarnation since.
 -- Calls: nothing.   Tables: session, incarnation_live (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.session_of(session_key uuid) RETURNS int
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_session session;

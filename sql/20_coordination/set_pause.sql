@@ -4,7 +4,7 @@
 -- Errors: 22023 no such hub or partition, or an empty reason.
 -- Calls: require_partition, bump, add_event.   Tables: pause (upsert, delete), hub (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.set_pause(hub text, partition text, reason text) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

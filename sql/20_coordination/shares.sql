@@ -10,7 +10,7 @@
 -- Calls: placeable.   Tables: session, node, decline (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.shares(fixed_sessions int[], fixed_counts bigint[])
 RETURNS TABLE (session_id int, node text, weight bigint, held bigint, pinned bigint, waits boolean, quota bigint)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
     WITH active AS MATERIALIZED (SELECT * FROM placeable()),
     held AS (SELECT a.target, count(*) AS held, count(*) FILTER (WHERE a.pinned) AS pinned

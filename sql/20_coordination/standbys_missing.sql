@@ -3,7 +3,7 @@
 -- Returns: int; 0 also when the settings want none, or when this server hides the state of its standbys.
 -- Calls: nothing.   Tables: pg_stat_replication (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.standbys_missing() RETURNS int
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_names  constant text := btrim(current_setting('synchronous_standby_names'));

@@ -6,7 +6,7 @@
 -- Parameters: node: who joins; its last session has been ended.
 -- Returns: null when it need not wait.   Calls: setting_ms, ms.   Tables: session (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.steady_at(node text) RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT clock_timestamp() + ms(least(setting_ms('flap_hold_ms'), 1000 * 2 ^ least(d.deaths - 3, 20))::bigint)
       FROM (SELECT count(*) AS deaths

@@ -7,7 +7,7 @@
 -- Calls: incarnation_current, dead_sessions, lock_cluster, terminate_backends, end_sessions, open_terms, place_free.
 -- Tables: session, lease, partition, hub, pause, cluster (read).   Internal; never on a lease connection.
 CREATE OR REPLACE FUNCTION holdfast.sweep_dead(session_id int) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_dead int[];

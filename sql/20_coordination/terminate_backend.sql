@@ -3,7 +3,7 @@
 --          (nobody should) must not stop the others from burying it.
 -- Returns: whether the signal was sent.   Calls: nothing.   Tables: none.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.terminate_backend(pid int) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN pg_terminate_backend(pid);

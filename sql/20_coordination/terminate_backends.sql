@@ -6,7 +6,7 @@
 --             brings its open connections with it).
 -- Returns: number of backends that were told to end.   Calls: terminate_backend.   Tables: session (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.terminate_backends(session_ids int[], spare int[] DEFAULT '{}') RETURNS int
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_count int;

@@ -4,7 +4,7 @@
 -- Parameters: session_ids: may contain nulls, doubles and sessions that have ended.
 -- Returns: nothing.   Calls: nothing.   Tables: session (update).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.touch_sessions(session_ids int[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     v_touched int[];

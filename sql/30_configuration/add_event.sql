@@ -6,7 +6,7 @@
 CREATE OR REPLACE FUNCTION holdfast.add_event(kind text, node text, subject text, message text,
                                               detail text DEFAULT NULL, hint text DEFAULT NULL)
 RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     INSERT INTO holdfast.event_log (kind, node, subject, message, detail, hint)
     VALUES (kind, node, subject, message, detail, hint)

@@ -4,7 +4,7 @@
 -- Returns: their names.   Calls: nothing.   Tables: none.
 CREATE OR REPLACE FUNCTION holdfast.base_types()
 RETURNS text[]
-LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT ARRAY['NUMBER', 'BOOLEAN', 'LONG', 'STRING', 'JSON', 'INTEGER', 'DATETIME', 'LOCATION',
                  'INFOTABLE', 'QUERY', 'VARIANT', 'TIMESPAN', 'TEXT', 'HTML', 'XML', 'HYPERLINK',

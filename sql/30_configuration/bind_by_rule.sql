@@ -9,7 +9,7 @@
 CREATE OR REPLACE FUNCTION holdfast.bind_by_rule(fleet text, devices text[], modules text[],
                                                  things text[])
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 #variable_conflict use_column

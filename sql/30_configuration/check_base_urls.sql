@@ -4,7 +4,7 @@
 -- Returns: the URLs, in the order given; raises 22023.   Calls: nothing.   Tables: none.
 CREATE OR REPLACE FUNCTION holdfast.check_base_urls(base_urls text[])
 RETURNS text[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     hint constant text :=

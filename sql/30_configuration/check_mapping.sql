@@ -4,7 +4,7 @@
 -- Returns: nothing; raises 22023.   Calls: check_name, base_types.   Tables: none.
 CREATE OR REPLACE FUNCTION holdfast.check_mapping(rule holdfast.mapping)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     why text;

@@ -4,7 +4,7 @@
 -- Returns: nothing; raises 22023.   Calls: nothing.   Tables: none.
 CREATE OR REPLACE FUNCTION holdfast.check_name(what text, value text)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     IF value IS NULL OR value !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' THEN

@@ -3,7 +3,7 @@
 -- Returns: the proxy as host:port; raises 22023.   Calls: nothing.   Tables: none.
 CREATE OR REPLACE FUNCTION holdfast.check_proxy(proxy text)
 RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 DECLARE
     plain constant text := regexp_replace(proxy, '^http://(.*?)/?$', '\1');

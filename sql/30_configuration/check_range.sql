@@ -4,7 +4,7 @@
 CREATE OR REPLACE FUNCTION holdfast.check_range(argument text, value bigint, lowest bigint,
                                                 highest bigint)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     IF value IS NULL OR value < check_range.lowest OR value > check_range.highest THEN

@@ -4,7 +4,7 @@
 -- Returns: nothing; raises 22023.   Calls: nothing.   Tables: none.
 CREATE OR REPLACE FUNCTION holdfast.check_rule(thing_template text, device_pattern text)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     IF thing_template IS NULL OR strpos(thing_template, '{device}') = 0 THEN

@@ -5,7 +5,7 @@
 -- Returns: nothing; raises 22023.   Calls: nothing.   Tables: none.
 CREATE OR REPLACE FUNCTION holdfast.check_secret_name(argument text, value text)
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
 BEGIN
     IF value IS NULL OR value = '' THEN

@@ -4,7 +4,7 @@
 -- Tables: destination, fleet, mapping, hub, setting, version (read).
 CREATE OR REPLACE FUNCTION holdfast.configuration_rows()
 RETURNS jsonb
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     -- One statement, so one snapshot: the version is that of the rows beside it.
     SELECT jsonb_build_object(

@@ -6,7 +6,7 @@
 -- for as long as a node's connection lives, and the table may grow to millions meanwhile.
 CREATE OR REPLACE FUNCTION holdfast.things_of(fleet text, devices text[], modules text[])
 RETURNS text[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 #variable_conflict use_column

@@ -5,7 +5,7 @@
 -- Tables: dead_letter_policy (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.dead_letter_policy_of(fleet text, device text)
 RETURNS TABLE (action text, ceiling int)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT p.action, coalesce(p.ceiling, holdfast.setting_ms('dead_letter_ceiling'))
       FROM (SELECT x.action, x.ceiling, x.device_pattern, x.fleet, false AS fallback

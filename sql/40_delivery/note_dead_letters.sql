@@ -5,7 +5,7 @@
 --             device; ceiling}.
 -- Returns: nothing.   Calls: add_event.   Tables: partition (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.note_dead_letters(node text, news jsonb) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT holdfast.add_event('dead letters', $1,
                CASE WHEN p.partition_id IS NULL THEN format('device %s', e.device)

@@ -16,7 +16,7 @@ CREATE OR REPLACE FUNCTION holdfast.put_dead_letters(
     offsets text[], sequences bigint[], enqueued_ms bigint[], reasons text[], details text[],
     properties text[], payloads bytea[], attempts int[], contexts jsonb[], ceilings boolean)
 RETURNS text[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -4,7 +4,7 @@
 -- Tables: pg_inherits, pg_class (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.dead_letter_weeks()
 RETURNS TABLE (name text, begins_at timestamptz, ends_at timestamptz)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
 AS $$
     SELECT w.name, w.begins_at, w.begins_at + interval '168 hours'
       FROM (SELECT c.relname::text AS name,

@@ -7,7 +7,7 @@
 -- Calls: add_event.
 -- Tables: dead_letter (partitions), dead_letter_dropped (upsert), setting, hub (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.drop_dead_letter_week(name text, before timestamptz) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET lock_timeout = '200ms'
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp SET lock_timeout = '200ms'
 AS $$
 DECLARE
     drops constant boolean := (SELECT s.value = 'drop' FROM holdfast.setting s

@@ -6,7 +6,7 @@
 -- Returns: timestamptz; what is older goes.   Calls: setting_ms.
 -- Tables: event_log, dead_letter, unbound_device, term, ownership, session, checkpoint_history (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.history_cut(kind text, before timestamptz) RETURNS timestamptz
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     v_most constant int := setting_ms('history_rows');

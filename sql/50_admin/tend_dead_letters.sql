@@ -6,7 +6,7 @@
 -- Calls: make_dead_letter_weeks, drop_dead_letter_week, dead_letter_weeks.
 -- Tables: dead_letter_hold (delete), partition, checkpoint, setting (read).   Internal; called by tend.
 CREATE OR REPLACE FUNCTION holdfast.tend_dead_letters() RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     before constant timestamptz := (SELECT clock_timestamp() - s.value::interval FROM holdfast.setting s

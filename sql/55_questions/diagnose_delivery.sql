@@ -7,7 +7,7 @@
 -- Reads: the views partitions_lagging, partitions.   Internal.
 CREATE OR REPLACE FUNCTION holdfast.diagnose_delivery()
 RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

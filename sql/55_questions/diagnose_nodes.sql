@@ -4,7 +4,7 @@
 -- Calls: node_doubts, lock_class, setting_ms.   Tables: session, incarnation_live, pg_locks (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.diagnose_nodes()
 RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN

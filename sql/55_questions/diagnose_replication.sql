@@ -5,7 +5,7 @@
 -- Tables: pg_stat_replication, pg_replication_slots, pg_settings (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.diagnose_replication()
 RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

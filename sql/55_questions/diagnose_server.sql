@@ -6,7 +6,7 @@
 --         pg_settings, pg_db_role_setting (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.diagnose_server()
 RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE SET search_path = holdfast, pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 BEGIN

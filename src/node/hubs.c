@@ -35,7 +35,7 @@ struct hub {
     int64_t start_ms, start_sequence; /* -1: none */
     enum invalid_offset on_invalid_offset;
     struct source *source;
-    uint64_t secret_hash; /* of the secret in use, to see when it is replaced */
+    uint64_t secrets_hash; /* of what it was opened with, to see when that is replaced */
     bool up, configured;
     char problem[256]; /* why it is down; "" */
     /* What the hub last said of itself, for the leader's report. */
@@ -192,16 +192,26 @@ static void on_ended(void *ctx, void *reader_ctx, enum source_end end, const str
 
 /* ---- opening and closing ------------------------------------------------------------------ */
 
+/* Of the connection string, and of which file the authorities stand in: that may be a large one. */
+static uint64_t hash_secrets(const struct hub *hub, const char *connection)
+{
+    const char *folder = hub->all->node->secrets_folder;
+    uint64_t hash = hash_bytes(slice_from(connection));
+    return hub->ca_secret != NULL ? hash * 31 + secret_stamp(folder, hub->ca_secret) : hash;
+}
+
 static void open_source(struct hub *hub)
 {
     struct node_parts *node = hub->all->node;
     struct error err;
     char *secret = secret_read(node->secrets_folder, hub->secret, &err);
     char *ca_file = NULL;
-    if (hub->ca_secret != NULL && node->secrets_folder != NULL)
-        ca_file = xasprintf("%s/%s", node->secrets_folder, hub->ca_secret);
-    hub->secret_hash = secret != NULL ? hash_bytes(slice_from(secret)) : 0;
-    if (secret != NULL) {
+    bool named = secret != NULL && hub->ca_secret != NULL;
+    if (named)
+        ca_file = secret_path(node->secrets_folder, hub->ca_secret, &err);
+    hub->secrets_hash = secret != NULL ? hash_secrets(hub, secret) : 0;
+    /* What is named and cannot be had is not replaced by something weaker. */
+    if (secret != NULL && (ca_file != NULL || !named)) {
         struct source_config config = {.name = hub->name,
                                        .connection_string = secret,
                                        .ca_file = ca_file,
@@ -219,8 +229,8 @@ static void open_source(struct hub *hub)
                                            .message = on_message,
                                            .ended = on_ended};
         hub->source = eventhubs_open(node->base, node->dns, &config, handlers, hub, &err);
-        secret_free(secret);
     }
+    secret_free(secret);
     free(ca_file);
     if (hub->source == NULL) {
         (void)snprintf(hub->problem, sizeof hub->problem, "%s", err.message);
@@ -371,12 +381,12 @@ void hubs_reload_secrets(struct hubs *all)
     DL_FOREACH(all->list, hub)
     {
         char *secret = secret_read(all->node->secrets_folder, hub->secret, NULL);
-        uint64_t hash = secret != NULL ? hash_bytes(slice_from(secret)) : 0;
+        uint64_t hash = secret != NULL ? hash_secrets(hub, secret) : 0;
         secret_free(secret);
-        if (hash == 0 || hash == hub->secret_hash)
+        if (hash == 0 || hash == hub->secrets_hash)
             continue; /* one that is gone meanwhile is still good on the wire */
         if (hub->source != NULL)
-            log_info(all->node->log, "the hub's secret has changed: connecting anew",
+            log_info(all->node->log, "a secret of the hub has changed: connecting anew",
                      F_TEXT("hub", hub->name));
         close_source(hub);
         open_source(hub);

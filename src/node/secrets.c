@@ -1,12 +1,14 @@
 #include "node/secrets.h"
 
 #include "base/memory.h"
+#include "core/hash.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SECRET_CEILING = 64 * 1024 };
 
@@ -65,13 +67,18 @@ static char *from_file(const char *folder, const char *name, const char **proble
     return NULL;
 }
 
+static bool demand_plain(const char *name, struct error *err)
+{
+    if (is_plain(name))
+        return true;
+    error_set(err, "\"%s\" is not a name of a secret", name);
+    return error_hint(err, "Use letters, digits, '-', '_' and '.', not beginning with '.'.");
+}
+
 char *secret_read(const char *folder, const char *name, struct error *err)
 {
-    if (!is_plain(name)) {
-        error_set(err, "\"%s\" is not a name of a secret", name);
-        error_hint(err, "Use letters, digits, '-', '_' and '.', not beginning with '.'.");
+    if (!demand_plain(name, err))
         return NULL;
-    }
     const char *problem = NULL;
     char *secret = folder != NULL ? from_file(folder, name, &problem) : NULL;
     if (secret == NULL)
@@ -87,6 +94,33 @@ char *secret_read(const char *folder, const char *name, struct error *err)
                "Put it into a file of that name in the secrets folder (--secrets), or into the "
                "environment as HOLDFAST_SECRET_<NAME>.");
     return NULL;
+}
+
+char *secret_path(const char *folder, const char *name, struct error *err)
+{
+    if (!demand_plain(name, err))
+        return NULL;
+    if (folder != NULL)
+        return xasprintf("%s/%s", folder, name);
+    error_set(err, "the secret \"%s\" must be a file", name);
+    error_detail(err, "No secrets folder is given.");
+    error_hint(err, "Name the folder with --secrets.");
+    return NULL;
+}
+
+uint64_t secret_stamp(const char *folder, const char *name)
+{
+    struct stat s;
+    char *path = secret_path(folder, name, NULL);
+    bool found = path != NULL && stat(path, &s) == 0;
+    free(path);
+    if (!found)
+        return 0;
+    int64_t known[] = {(int64_t)s.st_dev,          (int64_t)s.st_ino,
+                       (int64_t)s.st_size,         (int64_t)s.st_mtim.tv_sec,
+                       (int64_t)s.st_mtim.tv_nsec, (int64_t)s.st_ctim.tv_sec,
+                       (int64_t)s.st_ctim.tv_nsec};
+    return hash_bytes((struct slice){(const char *)known, sizeof known});
 }
 
 void secret_free(char *secret)

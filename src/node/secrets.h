@@ -1,7 +1,7 @@
 #pragma once
 #include "base/error.h"
 
-#include <stdbool.h>
+#include <stdint.h>
 
 /* Secrets are named in the database and found here: in a file of that name in the secrets folder,
  * or else in the environment as HOLDFAST_SECRET_<NAME>, upper case with _ for - and '.'.
@@ -13,3 +13,11 @@ char *secret_read(const char *folder, const char *name, struct error *err);
 
 /* Overwrites and frees; NULL is legal. */
 void secret_free(char *secret);
+
+/* Path of the file of a secret that is only ever a file, there or not. Caller frees. NULL and `err`
+ * if there is no folder, or the name would lead out of it. */
+char *secret_path(const char *folder, const char *name, struct error *err);
+
+/* Tells one content of a secret's file from the next by what the file system knows of it, without
+ * reading it; 0 while there is none. */
+uint64_t secret_stamp(const char *folder, const char *name);

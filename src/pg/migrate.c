@@ -177,7 +177,7 @@ static bool is_direct(struct migration *m)
 static bool become_owner(struct migration *m)
 {
     bool member = false;
-    if (!ask(m, "SELECT pg_has_role(to_regrole('holdfast_owner'), 'MEMBER')", &member))
+    if (!ask(m, "SELECT pg_catalog.pg_has_role(pg_catalog.to_regrole('holdfast_owner')::oid, 'MEMBER')", &member))
         return false;
     if (!member) {
         error_set(m->err, "%s is not a member of holdfast_owner", PQuser(m->connection));

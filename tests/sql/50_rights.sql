@@ -6,7 +6,7 @@ SELECT no_plan();
 
 CREATE TEMP VIEW functions AS
     SELECT p.oid, p.proname::text AS name, p.oid::regprocedure::text AS signature,
-           p.prosrc, p.prosecdef, p.proconfig, p.proacl, p.proowner
+           p.prosrc, p.prosqlbody, p.prosecdef, p.proconfig, p.proacl, p.proowner
       FROM pg_proc p WHERE p.pronamespace = 'holdfast'::regnamespace;
 CREATE TEMP VIEW relations AS
     SELECT c.oid, c.oid::regclass::text AS full_name, c.relname::text AS name, c.relkind, c.relowner
@@ -39,12 +39,20 @@ SELECT is_empty($$SELECT signature FROM functions f, aclexplode(coalesce(f.proac
                    WHERE a.grantee = 0$$, 'PUBLIC may call nothing');
 SELECT is_empty($$SELECT signature FROM functions WHERE proowner <> 'holdfast_owner'::regrole$$,
                 'all functions belong to holdfast_owner');
+-- Only what others may call runs with the owner's rights: what is internal is called by the owner, and would fail
+-- for anybody else for want of rights on the tables, even if it were granted by mistake.
+CREATE TEMP TABLE definer_all_the_same (name, reason) AS VALUES
+    ('make_dead_letter_weeks', 'the tables that it makes belong to the owner, whoever calls it');
+SELECT set_eq('SELECT name FROM functions WHERE prosecdef',
+              'SELECT name FROM of_node UNION SELECT name FROM of_admin UNION SELECT name FROM of_reader
+               UNION SELECT name FROM definer_all_the_same',
+              'what others may call runs with the owner''s rights, and nothing else does');
 SELECT is_empty($$SELECT signature FROM functions
-                   WHERE (name IN (SELECT name FROM of_node) OR name IN (SELECT name FROM of_admin))
-                     AND NOT prosecdef$$, 'what others may call runs with the owner''s rights');
-SELECT is_empty($$SELECT signature FROM functions
-                   WHERE prosecdef AND NOT coalesce(proconfig @> ARRAY['search_path=holdfast, pg_catalog, pg_temp'], false)$$,
-                'and with the owner''s search path');
+                   WHERE prosqlbody IS NULL
+                     AND NOT coalesce(proconfig @> ARRAY['search_path=holdfast, pg_catalog, pg_temp'], false)$$,
+                'every function has its search path, or a body whose names were resolved when it was made');
+SELECT is_empty('SELECT signature FROM functions WHERE prosecdef AND prosqlbody IS NOT NULL',
+                'what runs with the owner''s rights has its search path in any case');
 SELECT is_empty($$SELECT name FROM functions WHERE name IN (SELECT name FROM of_node)
                    GROUP BY name HAVING count(*) > 1$$, 'no function of the protocol has two signatures');
 
@@ -70,13 +78,42 @@ SELECT is_empty(format($$SELECT full_name FROM relations WHERE relkind = 'v'
   FROM unnest(ARRAY['holdfast_admin', 'holdfast_reader']) AS r;
 SELECT is_empty($$SELECT full_name FROM relations WHERE relowner <> 'holdfast_owner'::regrole$$,
                 'all of them belong to holdfast_owner');
-SELECT is_empty($$SELECT w.want FROM unnest(ARRAY['status', 'nodes', 'leader', 'leader_history', 'partitions',
-                   'partition_history', 'plan', 'incarnations', 'bindings', 'unbound_devices', 'dead_letters',
-                   'hubs', 'destinations', 'fleets', 'mappings', 'events', 'settings']) AS w (want)
-                   WHERE w.want NOT IN (SELECT name FROM relations WHERE relkind = 'v')$$, 'no view is missing');
+-- All that readers see. A new view is looked at first: does it show more than they may know? Then it stands here.
+SELECT set_eq($$SELECT name FROM relations WHERE relkind = 'v'$$, ARRAY[
+    'bindings', 'dead_letter_policies', 'dead_letters', 'dead_letters_dropped', 'destinations', 'doubts', 'events', 'fleets',
+    'hubs', 'incarnations', 'leader', 'leader_history', 'mappings', 'nodes', 'old_checkpoints', 'partition_history',
+    'partitions', 'partitions_lagging', 'plan', 'settings', 'status', 'unbound_devices'],
+    'these are the views');
+SELECT is_empty($$SELECT full_name FROM relations WHERE relkind NOT IN ('r', 'v', 'p', 'S')$$,
+                'there are tables, views and sequences, and nothing else to give rights on');
 SELECT ok(NOT has_schema_privilege('public', 'holdfast', 'USAGE'), 'PUBLIC does not see the schema');
 SELECT ok(NOT has_schema_privilege(r, 'holdfast', 'CREATE'), r || ' makes nothing in the schema')
   FROM unnest(ARRAY['holdfast_node', 'holdfast_admin', 'holdfast_reader', 'public']) AS r;
+
+-- ---- what comes later, and the roles themselves
+SELECT is_empty($$SELECT t.oid::regtype FROM pg_type t
+                   WHERE t.typnamespace = 'holdfast'::regnamespace AND t.typtype IN ('c', 'd', 'e')
+                     AND coalesce((SELECT c.relkind FROM pg_class c WHERE c.oid = t.typrelid), 'c') = 'c'
+                     AND has_type_privilege('public', t.oid, 'USAGE')$$, 'PUBLIC uses no type');
+SET ROLE holdfast_owner;
+CREATE FUNCTION holdfast.made_by_hand() RETURNS int LANGUAGE sql RETURN 1;
+CREATE TYPE holdfast.made_by_hand AS (a int);
+CREATE TABLE holdfast.made_by_hand_too (a int);
+RESET ROLE;
+SELECT ok(NOT has_function_privilege(r, 'holdfast.made_by_hand()', 'EXECUTE'), r || ' may not call what a migration makes')
+  FROM unnest(ARRAY['public', 'holdfast_node', 'holdfast_admin', 'holdfast_reader']) AS r;
+SELECT ok(NOT has_type_privilege('public', 'holdfast.made_by_hand', 'USAGE')
+      AND NOT has_table_privilege('public', 'holdfast.made_by_hand_too', 'SELECT'), 'nor is the rest of it PUBLIC''s');
+DROP FUNCTION holdfast.made_by_hand();
+DROP TYPE holdfast.made_by_hand;
+DROP TABLE holdfast.made_by_hand_too;
+SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname ~ '^holdfast_(owner|node|admin|reader)$'
+                   AND (rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls)$$,
+                'the group roles cannot log in, and have no powers over the server');
+SELECT set_eq($$SELECT m.roleid::regrole::text, m.member::regrole::text FROM pg_auth_members m
+                 WHERE m.member::regrole::text IN ('holdfast_owner', 'holdfast_node', 'holdfast_admin', 'holdfast_reader')$$,
+              $$VALUES ('pg_read_all_stats', 'holdfast_owner'), ('pg_signal_backend', 'holdfast_owner')$$,
+              'only the owner is a member of anything: it sees and ends what is left of dead sessions');
 
 -- ---- the session key
 SELECT is_empty($$SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -125,6 +162,30 @@ SELECT throws_ok('SELECT * FROM holdfast.hubs', '42501', NULL, 'a node reads no 
 SELECT throws_ok($$SELECT holdfast.set_fleet('a', 'b')$$, '42501', NULL, 'and configures nothing');
 SELECT throws_ok($$SELECT holdfast.session_of(gen_random_uuid())$$, '42501', NULL, 'nor calls what is internal');
 SELECT lives_ok('SELECT * FROM holdfast.schema_version()', 'a node sees the schema''s version');
+RESET ROLE;
+
+-- ---- tricks: none of them changes what runs with the owner's rights
+SET ROLE holdfast_admin;
+CREATE TEMP TABLE hub (LIKE pg_catalog.pg_class);
+CREATE TEMP TABLE setting (name text, value text);
+CREATE TEMP TABLE fleet (name text);
+CREATE FUNCTION pg_temp.format(text, text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE 'trapped'; END$$;
+CREATE FUNCTION pg_temp.check_name(text, text) RETURNS void LANGUAGE plpgsql AS $$BEGIN RAISE 'trapped'; END$$;
+SET LOCAL search_path = pg_temp, tap, public;
+SELECT lives_ok($$SELECT holdfast.set_fleet('tricked', 'rights');
+                  SELECT holdfast.set_setting('flap_hold_ms', '1234')$$,
+                'an administrator''s own tables and functions of these names disturb nothing');
+SELECT is((SELECT count(*) FROM holdfast.fleets WHERE name = 'tricked'), 1::bigint, 'what is written is the real table');
+SELECT is((SELECT count(*) FROM setting), 0::bigint, 'and not the administrator''s');
+SELECT is((SELECT value FROM holdfast.settings WHERE name = 'flap_hold_ms'), '1234', 'the real setting is set');
+RESET ROLE;
+SET ROLE holdfast_node;
+CREATE TEMP TABLE session (session_id int, session_key uuid, node text, ended_at timestamptz);
+INSERT INTO session VALUES (1, '00000000-0000-0000-0000-00000000beef', 'forged', NULL);
+SET LOCAL search_path = pg_temp, tap, public;
+SELECT throws_ok($$SELECT holdfast.poll('00000000-0000-0000-0000-00000000beef')$$, 'HF002', NULL,
+                 'a session that a node forges in a table of its own is none');
+SET LOCAL search_path = tap, public;
 RESET ROLE;
 
 SELECT * FROM finish();

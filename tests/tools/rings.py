@@ -109,6 +109,7 @@ def lint(_options):
         ("banned calls and sizes", lambda: run(sys.executable, "tests/lint/banned.py")),
         ("tables of the documentation",
          lambda: run(sys.executable, "tests/tools/tables.py", "--check")),
+        ("what is shipped", lambda: run(sys.executable, "tests/lint/shipped.py")),
         ("shell syntax", shell_syntax),
         ("python syntax", python_syntax),
         ("cppcheck", lambda: cppcheck(folders)),

@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+"""What is shipped for a database server lets nobody in without a password or by a weak method, and by
+other machines only with TLS; and nothing that is shipped holds a password."""
+
+import re
+
+import sources
+
+FOLDERS = ["server", "deploy"]
+METHODS = {"peer", "scram-sha-256", "reject", "cert"}
+HERE = re.compile(r"^(127\.0\.0\.1/32|::1/128|localhost)$")
+# A line of pg_hba.conf, alone or in a list of YAML.
+RULE = re.compile(r"^\s*(?:-\s+)?[\"']?(local|host|hostssl|hostnossl|hostgssenc)\s+(\S.*?)[\"']?\s*$")
+ENCRYPTION = re.compile(r"^\s*password_encryption\s*[=:]\s*['\"]?([\w-]+)", re.M)
+PASSWORD = re.compile(r"(?i)\b(password|pwd)\b['\"]?\s*[=:]\s*['\"]?([^\s'\"$<{.][^\s'\"]*)")
+HARMLESS = {"scram-sha-256", "md5"}
+
+
+def shipped():
+    for folder in FOLDERS:
+        for path in sorted((sources.ROOT / folder).rglob("*")):
+            if path.is_file() and path.suffix not in (".png", ".json"):
+                yield path.relative_to(sources.ROOT)
+
+
+def rules(path):
+    for number, line in enumerate(sources.text(path).splitlines(), 1):
+        match = RULE.match(line.split("#")[0])
+        if match:
+            yield f"{path}:{number}: ", match.group(1), match.group(2).split()
+
+
+def check_rule(where, kind, words):
+    address = words[2] if kind != "local" and len(words) > 3 else None
+    method = words[-1] if "=" not in words[-1] else words[-2]
+    if method not in METHODS:
+        yield where + f"{method} lets in whom it should not; use scram-sha-256"
+    if kind == "host" and method != "reject" and not (address and HERE.match(address)):
+        yield where + "other machines with TLS only: hostssl"
+
+
+def main():
+    problems, encryptions = [], 0
+    for path in shipped():
+        text = sources.text(path)
+        for rule in rules(path):
+            problems += check_rule(*rule)
+        for match in ENCRYPTION.finditer(text):
+            encryptions += 1
+            if match.group(1) != "scram-sha-256":
+                problems.append(f"{path}: password_encryption must be scram-sha-256")
+        for match in PASSWORD.finditer(text):
+            if match.group(2).strip(";,") not in HARMLESS:
+                problems.append(f"{path}: looks like a password: {match.group(0)}")
+    if encryptions < 2 or not any(True for _ in rules("server/pg_hba.conf")):
+        problems.append("server/: password_encryption or the rules of pg_hba.conf were not found")
+    sources.finish(problems)
+
+
+if __name__ == "__main__":
+    main()
