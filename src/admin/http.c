@@ -1,12 +1,13 @@
 #include "admin/http.h"
 
+#include "admin/http_connection.h"
+#include "admin/http_peer.h"
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/event.h>
-#include <event2/http.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,127 +15,250 @@
 #include <unistd.h>
 
 enum {
-    PAGE_CEILING = 16 * 1024 * 1024,
-    HEADERS_CEILING = 16 * 1024,
-    BODY_CEILING = 4 * 1024,
-    IDLE_SECONDS = 30,
-    BACKLOG = 64,
+    WHY_CEILING = 16 * 1024,
+    UNSENT_CEILING = 32 * 1024 * 1024, /* of all answers that wait for their peers together */
+    SEND_BUFFER = 256 * 1024,          /* the system's part of an answer, per connection */
+    BACKLOG = 128,
+    ACCEPTS_A_TURN = 16,
+    ACCEPT_AGAIN_MS = 500, /* after the process ran out of descriptors */
 };
 
 struct admin_http {
-    struct evhttp *http;
     struct metrics *metrics;
     struct admin_http_handlers handlers;
+    struct admin_http_config config;
+    struct http_service service;
+    char *page_headers;
+    struct event *listener, *again;
+    struct http_connection **connections; /* `limits.connections` places */
+    size_t count;
     uint16_t port;
+    int fd;
+    struct metric *requests, *open, *refused[HTTP_REFUSALS];
 };
 
-static const char page_start[] =
-    "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Holdfast</title>\n"
-    "<style>body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 "
-    "1rem}"
-    "table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left}"
-    "td{font-variant-numeric:tabular-nums}</style></head><body>\n";
+/* ---- what is answered --------------------------------------------------------------------- */
 
-static const char page_end[] = "\n<p><a href=\"/metrics\">metrics</a> <a href=\"/readyz\">ready"
-                               "</a> <a href=\"/healthz\">health</a></p></body></html>\n";
-
-/* What one request is answered with. */
-struct page {
-    int status;
-    const char *type;
-    struct buffer body;
-};
-
-static void put_health(struct admin_http *http, struct page *page)
+static void put_health(struct admin_http *http, struct http_answer *answer)
 {
     (void)http;
-    (void)buffer_append_text(&page->body, "ok\n");
+    (void)buffer_append_text(&answer->body, "ok\n");
 }
 
-static void put_ready(struct admin_http *http, struct page *page)
+static void put_ready(struct admin_http *http, struct http_answer *answer)
 {
     struct buffer why;
-    buffer_init(&why, HEADERS_CEILING);
+    buffer_init(&why, WHY_CEILING);
     if (http->handlers.ready == NULL || http->handlers.ready(http->handlers.ctx, &why)) {
-        (void)buffer_append_text(&page->body, "ready\n");
+        (void)buffer_append_text(&answer->body, "ready\n");
     } else {
-        page->status = HTTP_SERVUNAVAIL;
-        (void)buffer_printf(&page->body, "not ready: %s\n", buffer_text(&why));
+        answer->status = 503;
+        (void)buffer_printf(&answer->body, "not ready: %s\n", buffer_text(&why));
     }
     buffer_free(&why);
 }
 
-static void put_metrics(struct admin_http *http, struct page *page)
+static void put_metrics(struct admin_http *http, struct http_answer *answer)
 {
-    page->type = "text/plain; version=0.0.4; charset=utf-8";
+    answer->type = "text/plain; version=0.0.4; charset=utf-8";
     if (http->handlers.before_scrape != NULL)
         http->handlers.before_scrape(http->handlers.ctx);
-    if (metrics_write(http->metrics, &page->body))
+    metric_set(http->open, (double)http->count);
+    if (metrics_write(http->metrics, &answer->body))
         return;
     /* Half a scrape would look like counters that are gone. */
-    buffer_clear(&page->body);
-    page->status = HTTP_INTERNAL;
-    (void)buffer_append_text(&page->body, "# the metrics do not fit into one answer\n");
+    buffer_clear(&answer->body);
+    answer->status = 500;
+    (void)buffer_append_text(&answer->body, "# the metrics do not fit into one answer\n");
 }
 
-static void put_status(struct admin_http *http, struct page *page)
+static void put_page(struct admin_http *http, struct http_answer *answer)
 {
-    page->type = "text/html; charset=utf-8";
-    (void)buffer_append_text(&page->body, page_start);
-    if (http->handlers.status != NULL)
-        http->handlers.status(http->handlers.ctx, &page->body);
-    (void)buffer_append_text(&page->body, page_end);
+    answer->type = "text/html; charset=utf-8";
+    answer->extra = http->page_headers;
+    http->handlers.page(http->handlers.ctx, false, &answer->body);
 }
 
-static void send_page(struct evhttp_request *request, const struct page *page)
+static void put_fragment(struct admin_http *http, struct http_answer *answer)
 {
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-    struct evbuffer *body = evbuffer_new();
-    if (body == NULL)
-        return;
-    (void)evhttp_add_header(headers, "Content-Type", page->type);
-    (void)evhttp_add_header(headers, "Cache-Control", "no-store");
-    (void)evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
-    (void)evhttp_add_header(headers, "Content-Security-Policy",
-                            "default-src 'none'; style-src 'unsafe-inline'");
-    if (page->status == HTTP_BADMETHOD)
-        (void)evhttp_add_header(headers, "Allow", "GET, HEAD");
-    (void)evbuffer_add(body, page->body.data, page->body.n);
-    evhttp_send_reply(request, page->status, NULL, body);
-    evbuffer_free(body);
+    answer->type = "text/html; charset=utf-8";
+    http->handlers.page(http->handlers.ctx, true, &answer->body);
 }
 
-static void on_request(struct evhttp_request *request, void *context)
+static const struct route {
+    const char *path;
+    void (*put)(struct admin_http *http, struct http_answer *answer);
+    bool page;
+} routes[] = {
+    {"/healthz", put_health, false},   {"/readyz", put_ready, false},
+    {"/metrics", put_metrics, false},  {"/", put_page, true},
+    {"/fragment", put_fragment, true},
+};
+
+static const struct route *find_route(struct slice path)
 {
-    static const struct {
-        const char *path;
-        void (*put)(struct admin_http *http, struct page *page);
-    } routes[] = {
-        {"/healthz", put_health},
-        {"/readyz", put_ready},
-        {"/metrics", put_metrics},
-        {"/", put_status},
-    };
-    struct page page = {.status = HTTP_NOTFOUND, .type = "text/plain; charset=utf-8"};
-    const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
-    const char *path = uri != NULL ? evhttp_uri_get_path(uri) : NULL;
-    enum evhttp_cmd_type method = evhttp_request_get_command(request);
-    buffer_init(&page.body, PAGE_CEILING);
-    if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
-        page.status = HTTP_BADMETHOD;
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
+        if (slice_equal(path, slice_from(routes[i].path)))
+            return &routes[i];
+    return NULL;
+}
+
+static void say(struct http_answer *answer, int status, const char *text)
+{
+    answer->status = status;
+    (void)buffer_append_text(&answer->body, text);
+}
+
+static void on_request(void *ctx, const struct http_request *request, const struct http_peer *peer,
+                       struct http_answer *answer)
+{
+    struct admin_http *http = ctx;
+    const struct route *route = find_route(request->path);
+    metric_add(http->requests, 1);
+    if (request->host.n > 0 &&
+        !http_host_allowed(request->host, http->config.name, http->config.hosts)) {
+        metric_add(http->refused[HTTP_REFUSED_HOST], 1);
+        say(answer, 421,
+            "This node is not known by the name that was asked for. If it should be, name it in "
+            "--http-hosts.\n");
+    } else if (route == NULL || (route->page && (http->handlers.page == NULL ||
+                                                 http->config.page_for == PAGE_FOR_NOBODY))) {
+        say(answer, 404, "not found\n");
+    } else if (route->page && http->config.page_for == PAGE_FOR_LOOPBACK && !peer->loopback) {
+        say(answer, 403,
+            "The status page is shown on the node's own machine only; --status-page all shows it "
+            "to everybody who can reach this port.\n");
     } else {
-        for (size_t i = 0; path != NULL && i < sizeof routes / sizeof routes[0]; i++)
-            if (strcmp(path, routes[i].path) == 0) {
-                page.status = HTTP_OK;
-                routes[i].put(context, &page);
-            }
+        route->put(http, answer);
     }
-    if (page.status == HTTP_NOTFOUND || page.status == HTTP_BADMETHOD)
-        (void)buffer_append_text(&page.body, page.status == HTTP_NOTFOUND ? "not found\n"
-                                                                          : "GET or HEAD only\n");
-    send_page(request, &page);
-    buffer_free(&page.body);
 }
+
+/* ---- who may have a connection ------------------------------------------------------------ */
+
+static void on_refused(void *ctx, enum http_refusal why)
+{
+    struct admin_http *http = ctx;
+    metric_add(http->refused[why], 1);
+}
+
+static void on_ended(void *ctx, struct http_connection *connection)
+{
+    struct admin_http *http = ctx;
+    for (size_t i = 0; i < http->count; i++)
+        if (http->connections[i] == connection) {
+            http->connections[i] = http->connections[--http->count];
+            break;
+        }
+}
+
+static size_t held_by(const struct admin_http *http, const struct http_peer *peer)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < http->count; i++)
+        n += http_peer_equal(http_connection_peer(http->connections[i]), peer);
+    return n;
+}
+
+static void crowd_out(struct admin_http *http, const struct http_peer *peer)
+{
+    struct http_connection *first = NULL;
+    for (size_t i = 0; i < http->count; i++) {
+        struct http_connection *c = http->connections[i];
+        if (http_peer_equal(http_connection_peer(c), peer) &&
+            (first == NULL ||
+             http_gives_way(http_connection_claim(c), http_connection_claim(first))))
+            first = c;
+    }
+    metric_add(http->refused[HTTP_REFUSED_CROWDED], 1);
+    http_connection_end(first);
+}
+
+/* Room for one more of `peer`. */
+static void make_room(struct admin_http *http, const struct http_peer *peer)
+{
+    const struct admin_http_limits *limits = &http->config.limits;
+    if (held_by(http, peer) >= (size_t)limits->connections_per_peer) {
+        crowd_out(http, peer);
+    } else if (http->count >= (size_t)limits->connections) {
+        const struct http_peer *greediest = NULL;
+        size_t most = 0;
+        for (size_t i = 0; i < http->count; i++) {
+            const struct http_peer *other = http_connection_peer(http->connections[i]);
+            size_t n = held_by(http, other);
+            if (n > most) {
+                most = n;
+                greediest = other;
+            }
+        }
+        struct http_peer victim = *greediest; /* it ends with its connection */
+        crowd_out(http, &victim);
+    }
+}
+
+/* The answers that wait take memory: whoever has not taken a byte for longest is let go. */
+static void on_queued(void *ctx, struct http_connection *connection)
+{
+    struct admin_http *http = ctx;
+    for (;;) {
+        size_t unsent = 0;
+        struct http_connection *slowest = NULL;
+        for (size_t i = 0; i < http->count; i++) {
+            struct http_connection *c = http->connections[i];
+            unsent += http_connection_unsent(c);
+            if (c != connection && http_connection_unsent(c) > 0 &&
+                (slowest == NULL ||
+                 http_gives_way(http_connection_claim(c), http_connection_claim(slowest))))
+                slowest = c;
+        }
+        if (unsent <= UNSENT_CEILING || slowest == NULL)
+            return;
+        metric_add(http->refused[HTTP_REFUSED_SLOW_READER], 1);
+        http_connection_end(slowest);
+    }
+}
+
+static void take(struct admin_http *http, int fd, const struct sockaddr *address)
+{
+    struct http_peer peer = http_peer_of(address);
+    int size = SEND_BUFFER;
+    make_room(http, &peer);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    struct http_connection *c = http_connection_create(fd, &peer, &http->service);
+    http->connections[http->count++] = c;
+    http_connection_begin(c);
+}
+
+static void on_connections(evutil_socket_t fd, short what, void *ctx)
+{
+    struct admin_http *http = ctx;
+    (void)what;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_storage address;
+        socklen_t n = sizeof address;
+        int peer = accept4(fd, (struct sockaddr *)&address, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (peer >= 0) {
+            take(http, peer, (const struct sockaddr *)&address);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            /* The connection stays in the backlog: without a pause the loop would spin. */
+            struct timeval pause = {.tv_usec = ACCEPT_AGAIN_MS * MS_US};
+            event_del(http->listener);
+            event_add(http->again, &pause);
+            return;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return;
+        }
+    }
+}
+
+static void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+    struct admin_http *http = ctx;
+    (void)fd;
+    (void)what;
+    event_add(http->listener, NULL);
+}
+
+/* ---- listening ---------------------------------------------------------------------------- */
 
 /* A numeric address, so that no name has to be looked up. 0 if it is none. */
 static socklen_t read_address(const char *text, uint16_t port, struct sockaddr_storage *storage)
@@ -190,29 +314,62 @@ static int open_socket(const char *address, uint16_t port, struct error *err)
     return -1;
 }
 
-struct admin_http *admin_http_start(struct event_base *base, const char *address, uint16_t port,
+static void register_metrics(struct admin_http *http)
+{
+    static const char *const reasons[HTTP_REFUSALS] = {
+        [HTTP_REFUSED_MALFORMED] = "reason=\"malformed\"",
+        [HTTP_REFUSED_TOO_LARGE] = "reason=\"too_large\"",
+        [HTTP_REFUSED_METHOD] = "reason=\"method\"",
+        [HTTP_REFUSED_HOST] = "reason=\"host\"",
+        [HTTP_REFUSED_SLOW_REQUEST] = "reason=\"slow_request\"",
+        [HTTP_REFUSED_SLOW_READER] = "reason=\"slow_reader\"",
+        [HTTP_REFUSED_CROWDED] = "reason=\"crowded\"",
+    };
+    struct metrics *metrics = http->metrics;
+    http->requests = metric_counter(metrics, "holdfast_http_requests_total",
+                                    "Requests to the node's HTTP port that were read whole", NULL);
+    http->open = metric_gauge(metrics, "holdfast_http_connections",
+                              "Open connections to the node's HTTP port", NULL);
+    for (int i = 0; i < HTTP_REFUSALS; i++)
+        http->refused[i] = metric_counter(
+            metrics, "holdfast_http_refused_total",
+            "Requests and connections that the node's HTTP port has turned away", reasons[i]);
+}
+
+static struct http_service service_of(struct admin_http *http, struct event_base *base)
+{
+    const struct admin_http_limits *limits = &http->config.limits;
+    return (struct http_service){.ctx = http,
+                                 .base = base,
+                                 .patience = {.head_us = limits->head_ms * MS_US,
+                                              .idle_us = limits->idle_ms * MS_US,
+                                              .stall_us = limits->stall_ms * MS_US,
+                                              .request_us = limits->request_ms * MS_US},
+                                 .answer = on_request,
+                                 .refused = on_refused,
+                                 .queued = on_queued,
+                                 .ended = on_ended};
+}
+
+struct admin_http *admin_http_start(struct event_base *base, const struct admin_http_config *config,
                                     struct metrics *metrics, struct admin_http_handlers handlers,
                                     struct error *err)
 {
-    int fd = open_socket(address, port, err);
+    int fd = open_socket(config->address, config->port, err);
     if (fd < 0)
         return NULL;
-    struct evhttp *http = evhttp_new(base);
-    if (http == NULL || evhttp_accept_socket_with_handle(http, fd) == NULL) {
-        if (http != NULL)
-            evhttp_free(http);
-        (void)close(fd);
-        (void)error_set(err, "libevent cannot start an HTTP server");
-        return NULL;
-    }
-    evhttp_set_max_headers_size(http, HEADERS_CEILING);
-    evhttp_set_max_body_size(http, BODY_CEILING);
-    evhttp_set_timeout(http, IDLE_SECONDS);
-    struct admin_http *admin = xcalloc(1, sizeof *admin);
-    *admin = (struct admin_http){
-        .http = http, .metrics = metrics, .handlers = handlers, .port = port_of(fd)};
-    evhttp_set_gencb(http, on_request, admin);
-    return admin;
+    struct admin_http *http = xcalloc(1, sizeof *http);
+    *http = (struct admin_http){
+        .metrics = metrics, .handlers = handlers, .config = *config, .fd = fd, .port = port_of(fd)};
+    http->service = service_of(http, base);
+    if (config->page_policy != NULL)
+        http->page_headers = xasprintf("Content-Security-Policy: %s\r\n", config->page_policy);
+    http->connections = xcalloc((size_t)config->limits.connections, sizeof *http->connections);
+    register_metrics(http);
+    http->listener = event_new(base, fd, EV_READ | EV_PERSIST, on_connections, http);
+    http->again = evtimer_new(base, on_again, http);
+    event_add(http->listener, NULL);
+    return http;
 }
 
 uint16_t admin_http_port(const struct admin_http *http)
@@ -224,23 +381,12 @@ void admin_http_stop(struct admin_http *http)
 {
     if (http == NULL)
         return;
-    evhttp_free(http->http);
+    while (http->count > 0)
+        http_connection_end(http->connections[http->count - 1]);
+    event_free(http->listener);
+    event_free(http->again);
+    (void)close(http->fd);
+    free(http->connections);
+    free(http->page_headers);
     free(http);
-}
-
-bool admin_http_escape(struct buffer *html, struct slice text)
-{
-    for (size_t i = 0; i < text.n; i++) {
-        const char *entity = text.p[i] == '&'    ? "&amp;"
-                             : text.p[i] == '<'  ? "&lt;"
-                             : text.p[i] == '>'  ? "&gt;"
-                             : text.p[i] == '"'  ? "&quot;"
-                             : text.p[i] == '\'' ? "&#39;"
-                                                 : NULL;
-        if (entity != NULL)
-            (void)buffer_append_text(html, entity);
-        else
-            (void)buffer_append(html, &text.p[i], 1);
-    }
-    return !html->overflowed;
 }

@@ -149,9 +149,10 @@ static void line(struct buffer *html, const char *what, const char *format, ...)
     (void)buffer_printf(html, "<tr><th align=\"left\">%s</th><td>%s</td></tr>\n", what, value);
 }
 
-void node_status_page(const struct node *node, struct buffer *html)
+void node_status_page(const struct node *node, bool fragment, struct buffer *html)
 {
     struct node_snapshot s;
+    (void)fragment;
     node_snapshot(node, &s);
     (void)buffer_append_text(html, "<table>\n");
     line(html, "session", "%d, %s", s.session_id, s.session_state);

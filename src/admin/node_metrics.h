@@ -13,4 +13,4 @@ void node_metrics_free(struct node_metrics *m);
 void node_metrics_update(struct node_metrics *m, const struct node *node);
 
 /* The body of the status page. */
-void node_status_page(const struct node *node, struct buffer *html);
+void node_status_page(const struct node *node, bool fragment, struct buffer *html);

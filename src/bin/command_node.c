@@ -14,6 +14,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SIGNALS = 3 };
 
@@ -122,21 +123,39 @@ static void before_scrape(void *ctx)
     node_metrics_update(process->node_metrics, process->node);
 }
 
-static void show_status(void *ctx, struct buffer *html)
+static void show_page(void *ctx, bool fragment, struct buffer *html)
 {
     const struct process *process = ctx;
-    node_status_page(process->node, html);
+    node_status_page(process->node, fragment, html);
+}
+
+static enum admin_http_page page_for(const char *whom)
+{
+    return strcmp(whom, "all") == 0    ? PAGE_FOR_ALL
+           : strcmp(whom, "none") == 0 ? PAGE_FOR_NOBODY
+                                       : PAGE_FOR_LOOPBACK;
 }
 
 static bool start_http(struct process *process, struct error *err)
 {
     const struct options *options = &process->options;
     struct admin_http_handlers handlers = {
-        .ctx = process, .ready = is_ready, .before_scrape = before_scrape, .status = show_status};
+        .ctx = process, .ready = is_ready, .before_scrape = before_scrape, .page = show_page};
+    struct admin_http_config config = {
+        .address = options->http_address,
+        .port = (uint16_t)options->http_port,
+        .name = options->name,
+        .hosts = options->http_hosts,
+        .page_for = page_for(options->status_page),
+        .limits = {.connections = (int)options->http_connections,
+                   .connections_per_peer = (int)options->http_connections_per_peer,
+                   .head_ms = (int)options->http_head_ms,
+                   .idle_ms = (int)options->http_idle_ms,
+                   .stall_ms = (int)options->http_stall_ms,
+                   .request_ms = (int)options->http_request_ms}};
     process->metrics = metrics_create();
     process->node_metrics = node_metrics_create(process->metrics);
-    process->http = admin_http_start(process->base, options->http_address,
-                                     (uint16_t)options->http_port, process->metrics, handlers, err);
+    process->http = admin_http_start(process->base, &config, process->metrics, handlers, err);
     if (process->http == NULL)
         return false;
     log_info(process->log, "listening", F_TEXT("address", options->http_address),

@@ -32,9 +32,27 @@ static const struct option_row table[] = {
     {"secrets", "HOLDFAST_SECRETS", OPTION_TEXT, AT(secrets), NULL, 0, 0, "node",
      "folder with one file per secret"},
     {"http-address", "HOLDFAST_HTTP_ADDRESS", OPTION_TEXT, AT(http_address), "127.0.0.1", 0, 0,
-     "node", "address of /healthz, /readyz and /metrics"},
+     "node", "address of /healthz, /readyz, /metrics and the status page"},
     {"http-port", "HOLDFAST_HTTP_PORT", OPTION_NUMBER, AT(http_port), "9464", 0, 65535, "node",
      "their port; 0 takes any that is free"},
+    {"http-hosts", "HOLDFAST_HTTP_HOSTS", OPTION_TEXT, AT(http_hosts), NULL, 0, 0, "node",
+     "names by which they may be asked, besides addresses, localhost and the node's name; "
+     "separated "
+     "by commas, * for all"},
+    {"http-connections", "HOLDFAST_HTTP_CONNECTIONS", OPTION_NUMBER, AT(http_connections), "128", 1,
+     512, "node", "how many connections that port holds"},
+    {"http-connections-per-peer", "HOLDFAST_HTTP_CONNECTIONS_PER_PEER", OPTION_NUMBER,
+     AT(http_connections_per_peer), "32", 1, 512, "node", "and how many of one address"},
+    {"http-head-ms", "HOLDFAST_HTTP_HEAD_MS", OPTION_NUMBER, AT(http_head_ms), "5000", 50, 600000,
+     "node", "how long a peer may take to ask, milliseconds"},
+    {"http-idle-ms", "HOLDFAST_HTTP_IDLE_MS", OPTION_NUMBER, AT(http_idle_ms), "75000", 50, 600000,
+     "node", "and to ask again on the same connection"},
+    {"http-stall-ms", "HOLDFAST_HTTP_STALL_MS", OPTION_NUMBER, AT(http_stall_ms), "5000", 50,
+     600000, "node", "and in which it may take no byte of an answer"},
+    {"http-request-ms", "HOLDFAST_HTTP_REQUEST_MS", OPTION_NUMBER, AT(http_request_ms), "30000", 50,
+     600000, "node", "and for a request with its answer in all"},
+    {"status-page", "HOLDFAST_STATUS_PAGE", OPTION_TEXT, AT(status_page), "loopback", 0, 0, "node",
+     "to whom that port shows the status page: loopback, all or none"},
     {"log-format", "HOLDFAST_LOG_FORMAT", OPTION_TEXT, AT(log_format), "logfmt", 0, 0,
      "migrate node", "logfmt or json"},
     {"log-level", "HOLDFAST_LOG_LEVEL", OPTION_TEXT, AT(log_level), "info", 0, 0, "migrate node",
@@ -215,6 +233,7 @@ static bool check(struct options *options, const char *command, struct error *er
 {
     static const char *const formats[] = {"logfmt", "json", NULL};
     static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+    static const char *const pages[] = {"loopback", "all", "none", NULL};
     if (options->help)
         return true;
     if (options->database == NULL) {
@@ -235,7 +254,8 @@ static bool check(struct options *options, const char *command, struct error *er
         options->name = xstrdup(host);
     }
     return one_of("log-format", options->log_format, formats, err) &&
-           one_of("log-level", options->log_level, levels, err);
+           one_of("log-level", options->log_level, levels, err) &&
+           one_of("status-page", options->status_page, pages, err);
 }
 
 /* Matches "--name" and "--name=value". */

@@ -9,9 +9,12 @@
  * --help and the page in docs/. */
 struct options {
     char *database, *name, *secrets, *http_address, *log_format, *log_level, *sql_dir;
+    char *http_hosts, *status_page;
     char *device, *module, *fleet, *subject, *content_type, *property, *file;
     int64_t http_port, ttl_ms, capacity, drain_ms, autonomy_ms, token_lifetime_s;
     int64_t interval_s;
+    int64_t http_connections, http_connections_per_peer, http_head_ms, http_idle_ms, http_stall_ms,
+        http_request_ms;
     bool check, discard, watch, json, help;
 };
 
