@@ -1,5 +1,6 @@
 #include "admin/http.h"
 #include "admin/node_metrics.h"
+#include "admin/service.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "bin/commands.h"
@@ -28,6 +29,7 @@ struct process {
     struct metrics *metrics;
     struct node_metrics *node_metrics;
     struct admin_http *http;
+    struct service *service;
     int schema_version;
     char schema_digest[65];
     bool stopping;
@@ -55,6 +57,7 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
     }
     process->stopping = true;
     node_stop(process->node);
+    service_stopping(process->service);
 }
 
 static void watch_signals(struct process *process)
@@ -165,6 +168,7 @@ static bool start_http(struct process *process, struct error *err)
 
 static void release(struct process *process)
 {
+    service_free(process->service);
     admin_http_stop(process->http);
     node_free(process->node);
     node_metrics_free(process->node_metrics);
@@ -207,6 +211,7 @@ int command_node(int argc, char **argv)
         watch_signals(&process);
         start(&process);
         if (start_http(&process, &err)) {
+            process.service = service_start(process.base, process.node, process.log);
             (void)event_base_dispatch(process.base);
             log_info(process.log, "stopped");
         } else {

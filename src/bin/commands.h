@@ -15,5 +15,6 @@ struct options;
 /* Shared by the subcommands. */
 int usage_error(const struct error *err);
 struct log *open_log(const struct options *options, const char *node);
-/* Where migrations/ and sql/ of this build are. */
-const char *sql_folder(const struct options *options);
+/* Where migrations/ and sql/ of this build are: as told, below the prefix that this program was
+ * installed to, or in the build tree. Kept in the options, and freed with them. */
+const char *sql_folder(struct options *options);

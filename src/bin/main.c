@@ -1,11 +1,11 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "bin/build_info.h"
 #include "bin/commands.h"
 #include "bin/options.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 struct command {
     const char *name;
@@ -19,7 +19,7 @@ static int command_version(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    (void)printf("holdfast %s\n", HOLDFAST_VERSION);
+    (void)printf("holdfast %s (%s)\n", HOLDFAST_VERSION, build_info);
     return EXIT_DONE;
 }
 
@@ -80,15 +80,6 @@ struct log *open_log(const struct options *options, const char *node)
             level = (enum log_level)i;
     enum log_format format = options->log_format[0] == 'j' ? LOG_JSON : LOG_LOGFMT;
     return log_open(stderr, format, level, node);
-}
-
-const char *sql_folder(const struct options *options)
-{
-    if (options->sql_dir != NULL)
-        return options->sql_dir;
-    /* A build tree finds its sources; an installed binary its prefix. */
-    return access(HOLDFAST_SOURCE_DIR "/migrations", R_OK) == 0 ? HOLDFAST_SOURCE_DIR
-                                                                : HOLDFAST_SHARE_DIR;
 }
 
 int main(int argc, char **argv)

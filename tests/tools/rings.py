@@ -78,7 +78,7 @@ def cppcheck(folders):
                "--std=c11", "--inline-suppr", "--error-exitcode=1",
                f"--suppressions-list={ROOT / 'tests/lint/cppcheck.txt'}",
                f"--cppcheck-build-dir={cache}", "-D_GNU_SOURCE", '-DHOLDFAST_VERSION="0"',
-               '-DHOLDFAST_SOURCE_DIR="."', "-Isrc", "-Itests/lab", f"-I{macros}",
+               '-DHOLDFAST_SHARE_FROM_BIN="."', "-Isrc", "-Itests/lab", f"-I{macros}",
                f"--suppress=*:{macros}/*", *folders)
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Writes the tables of docs/ that repeat what stands in the code: states, options, metrics, SQL.
+"""Writes the tables of docs/ that repeat what stands in the code: states, options, metrics, SQL;
+also those of the manual pages and of the completion (manual.py).
 
 A page marks the place:
 
@@ -15,6 +16,8 @@ import pathlib
 import re
 import subprocess
 import sys
+
+import manual
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(<!-- table: ([a-z-]+) -->\n)(.*?)(<!-- end -->)", re.S)
@@ -136,13 +139,16 @@ def condition_statuses():
                      [r"(\d+)", rf"({STRING})"])])
 
 
+def option_rows():
+    return rows("src/bin/options.c", r"struct option_row table",
+                [rf"({STRING})", rf"({STRING}|NULL|\(\(void \*\)0\))", r"(\w+)",
+                 r"([^{},]+,[^{},]+\))", rf"({STRING}|NULL|\(\(void \*\)0\))", r"(\d+)", r"(\d+)",
+                 rf"({STRINGS})", rf"({STRINGS})"])
+
+
 def options():
     lines = []
-    for option, environment, _kind, _at, default, _least, _most, commands, text in rows(
-            "src/bin/options.c", r"struct option_row table",
-            [rf"({STRING})", rf"({STRING}|NULL|\(\(void \*\)0\))", r"(\w+)", r"([^{},]+,[^{},]+\))",
-             rf"({STRING}|NULL|\(\(void \*\)0\))", r"(\d+)", r"(\d+)", rf"({STRINGS})",
-             rf"({STRINGS})"]):
+    for option, environment, _kind, _at, default, _least, _most, commands, text in option_rows():
         variable = joined(environment)
         lines.append([f"`--{joined(option)}`", f"`{variable}`" if variable else "",
                       f"`{variable}_FILE`" if variable else "", joined(default), joined(commands), joined(text)])
@@ -217,8 +223,15 @@ def main():
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
         sys.exit(__doc__)
+    help_pages = manual.Manual(sys.modules[__name__])
+    TABLES.update(help_pages.tables())
     unused, stale = set(TABLES), []
-    for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
+    for page, text in help_pages.missing(ROOT).items():
+        if check:
+            sys.exit(f"{page.relative_to(ROOT)}: missing: run tests/tools/tables.py")
+        page.write_text(text, encoding="utf-8")
+    for page in [*sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]),
+                 *manual.pages(ROOT)]:
         old = page.read_text(encoding="utf-8")
 
         def renew(match):
@@ -228,7 +241,7 @@ def main():
             return match.group(1) + TABLES[match.group(2)]() + match.group(4)
 
         try:
-            new = BLOCK.sub(renew, old)
+            new = (BLOCK if page.suffix == ".md" else manual.BLOCK).sub(renew, old)
         except Stale as error:
             sys.exit(f"{page.relative_to(ROOT)}: {error}")
         if new == old:
