@@ -89,7 +89,8 @@ void db_plan_and_move(struct db *db)
             begin_move(db, places[i].partition, places[i].to);
     for (int i = 0; i < db->t.partition_count; i++) {
         const struct db_partition *p = &db->t.partitions[i];
-        if (!db->t.hubs[p->hub].enabled && p->state == DB_OWNED && p->move_again_us <= db->now_us)
+        bool heading = p->state == DB_OWNED || p->successor != DB_NOBODY;
+        if (!db->t.hubs[p->hub].enabled && heading && p->move_again_us <= db->now_us)
             begin_move(db, i, DB_NOBODY);
     }
 }
