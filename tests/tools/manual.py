@@ -10,7 +10,8 @@ COMPLETION = "deploy/completion/holdfast"
 # Commands about holdfast itself stand in holdfast(1) only.
 WITHOUT_PAGE = {"version", "options", "help"}
 # What may follow an option; anything else is a value that nobody can guess.
-CHOICES = {"log-format": "logfmt json", "log-level": "debug info warning error"}
+CHOICES = {"log-format": "logfmt json", "log-level": "debug info warning error",
+           "status-page": "loopback all none"}
 FILES = {"file", "sql-dir", "secrets"}
 NUMBER = "OPTION_NUMBER"
 FLAG = "OPTION_FLAG"
@@ -80,7 +81,8 @@ class Manual:
             value = {FLAG: "", NUMBER: " \\fIN\\fR"}.get(row["kind"], " \\fIVALUE\\fR")
             text += f".TP\n\\fB\\-\\-{roff(row['name'])}\\fR{value}\n" + self.meaning(row)
             if row["variable"]:
-                text += f"Or in the environment: \\fB{row['variable']}\\fR.\n"
+                text += (f"Or in the environment: \\fB{row['variable']}\\fR, or the name of a file that"
+                         f" holds it as \\fB{row['variable']}_FILE\\fR.\n")
         return text
 
     def environment(self):
