@@ -64,7 +64,7 @@ static void put_metrics(struct admin_http *http, struct http_answer *answer)
     if (http->handlers.before_scrape != NULL)
         http->handlers.before_scrape(http->handlers.ctx);
     metric_set(http->open, (double)http->count);
-    if (metrics_write(http->metrics, &answer->body))
+    if (metrics_write(http->metrics, METRICS_TEXT, &answer->body))
         return;
     /* Half a scrape would look like counters that are gone. */
     buffer_clear(&answer->body);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <uthash.h>
 #include <utlist.h>
 
 enum kind { KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM };
@@ -14,17 +15,17 @@ enum kind { KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM };
 static const char *const kind_names[] = {"counter", "gauge", "histogram"};
 
 struct metric {
-    struct family *family;
+    struct metric_family *family;
     char *labels;
     double value; /* of a histogram: the sum */
     uint64_t count;
     uint64_t *buckets; /* not cumulative; the last is the one without a bound */
-    struct metric *prev;
-    struct metric *next;
+    bool stale;        /* not set since metric_family_begin */
+    UT_hash_handle hh; /* by labels; keeps the order in which they came */
 };
 
 /* All metrics of one name. */
-struct family {
+struct metric_family {
     enum kind kind;
     char *name;
     char *help;
@@ -33,12 +34,13 @@ struct family {
     size_t n_series;
     struct metric *series;
     struct metric *dropped; /* stands for every one beyond the ceiling; is not written */
-    struct family *prev;
-    struct family *next;
+    struct metrics *owner;
+    struct metric_family *prev;
+    struct metric_family *next;
 };
 
 struct metrics {
-    struct family *families;
+    struct metric_family *families;
     struct metric *dropped_total;
 };
 
@@ -58,12 +60,13 @@ static void free_metric(struct metric *metric)
     free(metric);
 }
 
-static void free_family(struct family *family)
+static void free_family(struct metric_family *family)
 {
     struct metric *metric;
     struct metric *next;
-    DL_FOREACH_SAFE(family->series, metric, next)
+    HASH_ITER(hh, family->series, metric, next)
     {
+        HASH_DEL(family->series, metric);
         free_metric(metric);
     }
     if (family->dropped != NULL)
@@ -76,8 +79,8 @@ static void free_family(struct family *family)
 
 void metrics_free(struct metrics *metrics)
 {
-    struct family *family;
-    struct family *next;
+    struct metric_family *family;
+    struct metric_family *next;
     if (metrics == NULL)
         return;
     DL_FOREACH_SAFE(metrics->families, family, next)
@@ -110,9 +113,9 @@ static void mistake(const char *name, const char *what)
     abort();
 }
 
-static struct family *find_family(struct metrics *metrics, const char *name)
+static struct metric_family *find_family(struct metrics *metrics, const char *name)
 {
-    struct family *family;
+    struct metric_family *family;
     DL_FOREACH(metrics->families, family)
     {
         if (strcmp(family->name, name) == 0)
@@ -121,10 +124,10 @@ static struct family *find_family(struct metrics *metrics, const char *name)
     return family;
 }
 
-static struct family *get_family(struct metrics *metrics, enum kind kind, const char *name,
-                                 const char *help)
+static struct metric_family *get_family(struct metrics *metrics, enum kind kind, const char *name,
+                                        const char *help)
 {
-    struct family *family = find_family(metrics, name);
+    struct metric_family *family = find_family(metrics, name);
     if (family != NULL) {
         if (family->kind != kind)
             mistake(name, "one name, two kinds");
@@ -134,24 +137,14 @@ static struct family *get_family(struct metrics *metrics, enum kind kind, const 
         mistake(name, "the name breaks the conventions");
     family = xcalloc(1, sizeof *family);
     family->kind = kind;
+    family->owner = metrics;
     family->name = xstrdup(name);
     family->help = xstrdup(help);
     DL_APPEND(metrics->families, family);
     return family;
 }
 
-static struct metric *find_series(const struct family *family, const char *labels)
-{
-    struct metric *metric;
-    DL_FOREACH(family->series, metric)
-    {
-        if (strcmp(metric->labels, labels) == 0)
-            break;
-    }
-    return metric;
-}
-
-static struct metric *new_series(struct family *family, const char *labels)
+static struct metric *new_series(struct metric_family *family, const char *labels)
 {
     struct metric *metric = xcalloc(1, sizeof *metric);
     metric->family = family;
@@ -161,21 +154,22 @@ static struct metric *new_series(struct family *family, const char *labels)
     return metric;
 }
 
-static struct metric *get_series(struct metrics *metrics, struct family *family, const char *labels)
+static struct metric *get_series(struct metric_family *family, const char *labels)
 {
+    struct metric *metric;
     if (labels == NULL)
         labels = "";
-    struct metric *metric = find_series(family, labels);
+    HASH_FIND_STR(family->series, labels, metric);
     if (metric != NULL)
         return metric;
     if (family->n_series >= METRICS_SERIES_CEILING) {
-        metric_add(metrics->dropped_total, 1);
+        metric_add(family->owner->dropped_total, 1);
         if (family->dropped == NULL)
             family->dropped = new_series(family, "");
         return family->dropped;
     }
     metric = new_series(family, labels);
-    DL_APPEND(family->series, metric);
+    HASH_ADD_KEYPTR(hh, family->series, metric->labels, strlen(metric->labels), metric);
     family->n_series++;
     return metric;
 }
@@ -185,7 +179,7 @@ struct metric *metric_counter(struct metrics *metrics, const char *name, const c
 {
     if (metrics == NULL)
         return NULL;
-    return get_series(metrics, get_family(metrics, KIND_COUNTER, name, help), labels);
+    return get_series(get_family(metrics, KIND_COUNTER, name, help), labels);
 }
 
 struct metric *metric_gauge(struct metrics *metrics, const char *name, const char *help,
@@ -193,10 +187,10 @@ struct metric *metric_gauge(struct metrics *metrics, const char *name, const cha
 {
     if (metrics == NULL)
         return NULL;
-    return get_series(metrics, get_family(metrics, KIND_GAUGE, name, help), labels);
+    return get_series(get_family(metrics, KIND_GAUGE, name, help), labels);
 }
 
-static void set_bounds(struct family *family, const double *bounds, size_t n)
+static void set_bounds(struct metric_family *family, const double *bounds, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!isfinite(bounds[i]) || (i > 0 && bounds[i] <= bounds[i - 1]))
@@ -212,22 +206,63 @@ struct metric *metric_histogram(struct metrics *metrics, const char *name, const
 {
     if (metrics == NULL)
         return NULL;
-    struct family *family = get_family(metrics, KIND_HISTOGRAM, name, help);
+    struct metric_family *family = get_family(metrics, KIND_HISTOGRAM, name, help);
     if (family->bounds == NULL)
         set_bounds(family, bounds, n);
     else if (family->n_bounds != n || memcmp(family->bounds, bounds, n * sizeof(double)) != 0)
         mistake(name, "one histogram, two sets of bounds");
-    return get_series(metrics, family, labels);
+    return get_series(family, labels);
 }
 
 void metric_remove(struct metrics *metrics, struct metric *metric)
 {
     if (metrics == NULL || metric == NULL || metric == metric->family->dropped)
         return;
-    struct family *family = metric->family;
-    DL_DELETE(family->series, metric);
+    struct metric_family *family = metric->family;
+    HASH_DEL(family->series, metric);
     family->n_series--;
     free_metric(metric);
+}
+
+struct metric_family *metric_family(struct metrics *metrics, bool counter, const char *name,
+                                    const char *help)
+{
+    return metrics != NULL ? get_family(metrics, counter ? KIND_COUNTER : KIND_GAUGE, name, help)
+                           : NULL;
+}
+
+void metric_family_begin(struct metric_family *family)
+{
+    struct metric *metric;
+    struct metric *next;
+    if (family == NULL)
+        return;
+    HASH_ITER(hh, family->series, metric, next)
+    {
+        metric->stale = true;
+    }
+}
+
+void metric_family_set(struct metric_family *family, const char *labels, double value)
+{
+    if (family == NULL)
+        return;
+    struct metric *metric = get_series(family, labels);
+    metric->value = value;
+    metric->stale = false;
+}
+
+void metric_family_end(struct metric_family *family)
+{
+    struct metric *metric;
+    struct metric *next;
+    if (family == NULL)
+        return;
+    HASH_ITER(hh, family->series, metric, next)
+    {
+        if (metric->stale)
+            metric_remove(family->owner, metric);
+    }
 }
 
 void metric_add(struct metric *metric, double amount)
@@ -247,7 +282,7 @@ void metric_observe(struct metric *metric, double value)
 {
     if (metric == NULL || metric->buckets == NULL || isnan(value))
         return;
-    const struct family *family = metric->family;
+    const struct metric_family *family = metric->family;
     size_t low = 0;
     size_t high = family->n_bounds;
     while (low < high) {
@@ -315,26 +350,31 @@ static void put_name(struct buffer *out, const struct metric *metric, const char
     (void)buffer_append_text(out, " ");
 }
 
+/* OpenMetrics wants bounds to look like floating-point numbers. */
 static void put_bucket(struct buffer *out, const struct metric *metric, double bound,
-                       uint64_t count)
+                       uint64_t count, enum metrics_format format)
 {
     struct buffer le;
     buffer_init(&le, 64);
     (void)buffer_append_text(&le, "le=\"");
     put_number(&le, bound);
+    if (format == METRICS_OPENMETRICS && strpbrk(buffer_text(&le) + 4, ".eI") == NULL)
+        (void)buffer_append_text(&le, ".0");
     (void)buffer_append_text(&le, "\"");
     put_name(out, metric, "_bucket", buffer_text(&le));
     (void)buffer_printf(out, "%" PRIu64 "\n", count);
     buffer_free(&le);
 }
 
-static void put_histogram(struct buffer *out, const struct metric *metric)
+static void put_histogram(struct buffer *out, const struct metric *metric,
+                          enum metrics_format format)
 {
-    const struct family *family = metric->family;
+    const struct metric_family *family = metric->family;
     uint64_t count = 0;
     for (size_t i = 0; i <= family->n_bounds; i++) {
         count += metric->buckets[i];
-        put_bucket(out, metric, i < family->n_bounds ? family->bounds[i] : (double)INFINITY, count);
+        put_bucket(out, metric, i < family->n_bounds ? family->bounds[i] : (double)INFINITY, count,
+                   format);
     }
     put_name(out, metric, "_sum", "");
     put_number(out, metric->value);
@@ -343,30 +383,59 @@ static void put_histogram(struct buffer *out, const struct metric *metric)
     (void)buffer_printf(out, "%" PRIu64 "\n", metric->count);
 }
 
-static void put_help(struct buffer *out, const struct family *family)
+/* The name without "_total", as OpenMetrics calls the family of a counter. */
+static struct slice base_name(const struct metric_family *family)
 {
-    (void)buffer_printf(out, "# HELP %s ", family->name);
+    struct slice name = slice_from(family->name);
+    if (family->kind == KIND_COUNTER)
+        name.n -= sizeof "_total" - 1;
+    return name;
+}
+
+/* The base unit that the name ends with; NULL: it counts things. */
+static const char *unit_of(struct slice name)
+{
+    static const char *const units[] = {"seconds", "bytes"};
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        size_t n = strlen(units[i]);
+        if (name.n > n && name.p[name.n - n - 1] == '_' &&
+            memcmp(name.p + name.n - n, units[i], n) == 0)
+            return units[i];
+    }
+    return NULL;
+}
+
+static void put_help(struct buffer *out, const struct metric_family *family,
+                     enum metrics_format format)
+{
+    bool open = format == METRICS_OPENMETRICS;
+    struct slice name = open ? base_name(family) : slice_from(family->name);
+    const char *unit = open ? unit_of(name) : NULL;
+    (void)buffer_printf(out, "# HELP %.*s ", (int)name.n, name.p);
     for (const char *p = family->help; *p != '\0'; p++) {
         if (*p == '\n')
             (void)buffer_append(out, "\\n", 2);
         else if (*p == '\\')
             (void)buffer_append(out, "\\\\", 2);
+        else if (*p == '"' && open)
+            (void)buffer_append(out, "\\\"", 2);
         else
             (void)buffer_append(out, p, 1);
     }
-    (void)buffer_printf(out, "\n# TYPE %s %s\n", family->name, kind_names[family->kind]);
+    (void)buffer_printf(out, "\n# TYPE %.*s %s\n", (int)name.n, name.p, kind_names[family->kind]);
+    if (unit != NULL)
+        (void)buffer_printf(out, "# UNIT %.*s %s\n", (int)name.n, name.p, unit);
 }
 
-static void put_family(struct buffer *out, const struct family *family)
+static void put_family(struct buffer *out, const struct metric_family *family,
+                       enum metrics_format format)
 {
-    const struct metric *metric;
     if (family->series == NULL)
         return;
-    put_help(out, family);
-    DL_FOREACH(family->series, metric)
-    {
+    put_help(out, family, format);
+    for (const struct metric *metric = family->series; metric != NULL; metric = metric->hh.next) {
         if (family->kind == KIND_HISTOGRAM) {
-            put_histogram(out, metric);
+            put_histogram(out, metric, format);
         } else {
             put_name(out, metric, "", "");
             put_number(out, metric->value);
@@ -375,14 +444,15 @@ static void put_family(struct buffer *out, const struct family *family)
     }
 }
 
-bool metrics_write(const struct metrics *metrics, struct buffer *out)
+bool metrics_write(const struct metrics *metrics, enum metrics_format format, struct buffer *out)
 {
-    const struct family *family;
-    if (metrics == NULL)
-        return true;
-    DL_FOREACH(metrics->families, family)
-    {
-        put_family(out, family);
-    }
+    const struct metric_family *family;
+    if (metrics != NULL)
+        DL_FOREACH(metrics->families, family)
+        {
+            put_family(out, family, format);
+        }
+    if (format == METRICS_OPENMETRICS)
+        (void)buffer_append_text(out, "# EOF\n");
     return !out->overflowed;
 }

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A registry of counters, gauges and histograms, written in Prometheus' text format. No I/O, no
- * locks: one loop owns it.
+/* A registry of counters, gauges and histograms, written in Prometheus' text format or as
+ * OpenMetrics. No I/O, no locks: one loop owns it.
  *
  * Names follow the conventions: lower case, with the project's prefix and the base unit
  * ("_seconds", "_bytes"); a counter ends with "_total", nothing else does, and no name ends like
@@ -21,6 +21,7 @@
  * nothing, so that a module can be used without metrics. */
 struct metrics;
 struct metric;
+struct metric_family;
 
 enum { METRICS_SERIES_CEILING = 2000 };
 
@@ -42,6 +43,15 @@ struct metric *metric_histogram(struct metrics *metrics, const char *name, const
 /* Forgets a metric whose labels mean nothing any more (a partition that moved away). */
 void metric_remove(struct metrics *metrics, struct metric *metric);
 
+/* All series of one counter or gauge, for those whose labels come and go: a round of
+ * metric_family_begin, metric_family_set for each that there is now, and metric_family_end, which
+ * forgets those that were not set. */
+struct metric_family *metric_family(struct metrics *metrics, bool counter, const char *name,
+                                    const char *help);
+void metric_family_begin(struct metric_family *family);
+void metric_family_set(struct metric_family *family, const char *labels, double value);
+void metric_family_end(struct metric_family *family);
+
 /* Adds to a counter or gauge. A counter ignores what is not positive. */
 void metric_add(struct metric *metric, double amount);
 /* Sets a gauge; also a counter whose count is kept elsewhere and never falls. */
@@ -54,5 +64,8 @@ double metric_value(const struct metric *metric);
 /* Appends label="value" with the value escaped, and a comma first if `labels` is not empty. */
 bool metrics_label(struct buffer *labels, const char *label, struct slice value);
 
-/* Appends everything in text format 0.0.4. False if the buffer's ceiling was reached. */
-bool metrics_write(const struct metrics *metrics, struct buffer *out);
+/* Prometheus' text format 0.0.4, or OpenMetrics 1.0, which also tells units. */
+enum metrics_format { METRICS_TEXT, METRICS_OPENMETRICS };
+
+/* Appends everything. False if the buffer's ceiling was reached. */
+bool metrics_write(const struct metrics *metrics, enum metrics_format format, struct buffer *out);

@@ -91,6 +91,8 @@ static bool open_loop(struct process *process, struct error *err)
 static void start(struct process *process)
 {
     const struct options *options = &process->options;
+    process->metrics = metrics_create();
+    process->node_metrics = node_metrics_create(process->metrics, process->schema_version);
     struct node_config config = {.database = options->database,
                                  .name = options->name,
                                  .secrets_folder = options->secrets,
@@ -101,6 +103,7 @@ static void start(struct process *process)
                                  .token_lifetime_s = options->token_lifetime_s,
                                  .schema_version = process->schema_version,
                                  .schema_digest = process->schema_digest,
+                                 .metrics = process->metrics,
                                  .discard = options->discard};
     char *database = pg_scrub(options->database);
     log_info(process->log, "starting", F_TEXT("version", HOLDFAST_VERSION),
@@ -156,8 +159,6 @@ static bool start_http(struct process *process, struct error *err)
                    .idle_ms = (int)options->http_idle_ms,
                    .stall_ms = (int)options->http_stall_ms,
                    .request_ms = (int)options->http_request_ms}};
-    process->metrics = metrics_create();
-    process->node_metrics = node_metrics_create(process->metrics);
     process->http = admin_http_start(process->base, &config, process->metrics, handlers, err);
     if (process->http == NULL)
         return false;

@@ -255,6 +255,14 @@ bool tracker_newest(const struct tracker *t, struct tracker_mark *mark)
     return true;
 }
 
+bool tracker_oldest(const struct tracker *t, struct tracker_mark *mark)
+{
+    if (t->tail == t->head)
+        return false;
+    describe(at(t, t->head), mark); /* whatever is completed before it has become the prefix */
+    return true;
+}
+
 uint32_t tracker_in_flight(const struct tracker *t)
 {
     return t->open;

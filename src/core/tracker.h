@@ -49,6 +49,9 @@ void tracker_untaken(struct tracker *t);
  * there was none since creation or reset. */
 bool tracker_newest(const struct tracker *t, struct tracker_mark *mark);
 
+/* Gives the oldest event that is not completed. False if there is none. */
+bool tracker_oldest(const struct tracker *t, struct tracker_mark *mark);
+
 uint32_t tracker_in_flight(const struct tracker *t); /* events not yet completed */
 uint32_t tracker_held(const struct tracker *t);      /* the same with the runs of completed ones */
 size_t tracker_bytes(const struct tracker *t);       /* and their bytes */

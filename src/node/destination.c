@@ -11,6 +11,8 @@
 #include "core/rate.h"
 #include "core/retry.h"
 #include "node/delivery.h"
+#include "node/destination_meters.h"
+#include "node/destination_news.h"
 #include "node/destination_secrets.h"
 #include "node/flow.h"
 #include "node/membership.h"
@@ -18,7 +20,6 @@
 #include "node/secrets.h"
 #include "store/configuration.h"
 #include "store/progress.h"
-#include "thingworx/client.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ struct destination {
     struct error why;  /* of a state that is not ok */
     struct outage outage;
     int64_t failed_after_us, restarts;
+    struct destination_meters meters;
 };
 
 static const struct slice update_service = {"UpdatePropertyValues", 20};
@@ -95,6 +97,7 @@ static bool post(struct destination *d, struct delivery *delivery, int64_t now_u
         d->in_flight++;
         concurrency_sent(&d->concurrency, d->in_flight);
         rate_sent(&d->rate, delivery->rows, now_us);
+        destination_meters_sent(&d->meters, delivery->rows);
     }
     return sent;
 }
@@ -214,7 +217,7 @@ static void took(struct destination *d, uint32_t rows)
     if (rows == 0 || !outage_end(&d->outage))
         return;
     struct error ok;
-    error_set(&ok, "destination %s takes values again", d->name);
+    news_takes_again(&ok, d->name);
     log_info(d->node->log, "the destination that had failed takes values again",
              F_TEXT("destination", d->name));
     tell(d, &ok);
@@ -260,11 +263,7 @@ static void note_bulk(struct destination *d, enum bulk_verdict verdict, const ch
         return;
     }
     struct error err;
-    error_set(&err, "the bulk service " BULK_THING " cannot be used");
-    error_detail(&err, "%s", why);
-    error_hint(&err, "import thingworx/holdfast-bulk.xml and let the application key's user invoke "
-                     "it, or set delivery => 'per_thing'; until then each Thing gets requests of "
-                     "its own");
+    news_no_bulk(&err, why);
     log_failure(d->node->log, LOG_INFO, "destination gets requests for single Things", &err,
                 LOG_FIELDS(F_TEXT("destination", d->name)));
 }
@@ -317,7 +316,7 @@ static void on_answered(void *ctx, void *request_ctx, const struct thingworx_ans
     struct retrying r = {d, answer, clock_now_us()};
     bool failed = answer->class == ANSWER_RETRY || answer->class == ANSWER_THROTTLED;
     d->in_flight--;
-    d->node->counts.requests_unknown += delivery->rows > 0 ? answer->unknown : 0;
+    destination_meters_answered(&d->meters, d->node, answer, delivery->rows);
     if (delivery->rows > 0) /* what the question for the service takes says nothing of values */
         concurrency_answered(&d->concurrency, answer->latency_us, failed, r.now_us);
     if (delivery->bulk)
@@ -347,7 +346,7 @@ static void on_state(void *ctx, const char *state, const struct error *why)
     d->state = state;
     concurrency_restart(&d->concurrency);
     struct error ok;
-    error_set(&ok, "destination %s takes values again", d->name);
+    news_takes_again(&ok, d->name);
     if (why != NULL)
         d->why = *why;
     tell(d, why != NULL ? why : &ok);
@@ -357,14 +356,7 @@ static void on_state(void *ctx, const char *state, const struct error *why)
 static void fail(struct destination *d, int64_t now_us)
 {
     struct error err;
-    error_set(&err, "destination %s has taken nothing for %lld s and counts as failed", d->name,
-              (long long)((now_us - d->outage.since_us) / SECOND_US));
-    error_detail(&err, "%s%s%s; nothing is lost: reading has stopped, and what waits is kept",
-                 d->why.message, d->why.detail[0] != '\0' ? ": " : "", d->why.detail);
-    error_hint(&err,
-               "mend it; it is tried on and resumes by itself, or at once with SELECT "
-               "holdfast.restart_destination('%s')",
-               d->name);
+    news_failed(&err, d->name, &d->why, now_us - d->outage.since_us);
     log_error(d->node->log, "destination failed", &err, F_TEXT("destination", d->name));
     tell(d, &err);
 }
@@ -372,7 +364,7 @@ static void fail(struct destination *d, int64_t now_us)
 static void on_completed(void *ctx, struct parcel *parcel)
 {
     struct destination *d = ctx;
-    flow_completed(d->node, parcel);
+    flow_completed(d->node, parcel, d->meters.latency);
 }
 
 static void on_refused(void *ctx, struct parcel *parcel, uint32_t row, const char *reason,
@@ -435,6 +427,7 @@ void destination_free(struct destination *d)
     if (d->pump != NULL)
         event_free(d->pump);
     bulk_answer_free(&d->bulk_answer);
+    destination_meters_close(&d->meters, d->node, d->name);
     free(d->name);
     destination_secrets_free(&d->secrets);
     free(d);
@@ -457,6 +450,7 @@ struct destination *destination_open(struct node_parts *node,
     struct destination *d = xcalloc(1, sizeof *d);
     *d = (struct destination){
         .node = node, .name = xstrdup(config->name), .restarts = config->restarts, .state = "ok"};
+    destination_meters_open(&d->meters, node, d->name);
     set_limits(d, config);
     concurrency_init(&d->concurrency, config->max_in_flight, config->adaptive);
     if (!open_client(d, config)) {
@@ -554,6 +548,18 @@ size_t destination_drop(struct destination *d, const void *owner, int64_t above_
 int64_t destination_touched(const struct destination *d, const void *owner)
 {
     return lanes_touched(d->lanes, owner);
+}
+
+struct destination_view destination_look(const struct destination *d)
+{
+    return (struct destination_view){.name = d->name,
+                                     .state = destination_state(d),
+                                     .bulk = bulk_mode_usable(&d->bulk),
+                                     .values_waiting = lanes_counts(d->lanes).rows,
+                                     .in_flight = d->in_flight,
+                                     .allowed = d->outage.failed ? 1 : d->concurrency.limit,
+                                     .client = d->client,
+                                     .counts = thingworx_count(d->client)};
 }
 
 size_t destination_on_the_wire(const struct destination *d)

@@ -1,4 +1,6 @@
 #pragma once
+#include "thingworx/client.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +39,17 @@ void destination_row_done(struct destination *d, struct parcel *parcel);
 void destination_abandon(struct destination *d, const void *owner);
 size_t destination_drop(struct destination *d, const void *owner, int64_t above_sequence);
 int64_t destination_touched(const struct destination *d, const void *owner);
+
+/* What of it is shown. */
+struct destination_view {
+    const char *name, *state;
+    bool bulk;
+    size_t values_waiting;          /* queued and on the wire */
+    unsigned in_flight, allowed;    /* requests */
+    const struct thingworx *client; /* for its base URLs */
+    struct thingworx_counters counts;
+};
+struct destination_view destination_look(const struct destination *d);
 
 /* Things with a request on the wire. */
 size_t destination_on_the_wire(const struct destination *d);

@@ -163,6 +163,16 @@ size_t destinations_on_the_wire(const struct destinations *all)
     return n;
 }
 
+void destinations_each(const struct destinations *all, destinations_each_fn each, void *ctx)
+{
+    const struct entry *entry;
+    DL_FOREACH(all->list, entry)
+    {
+        struct destination_view view = destination_look(entry->destination);
+        each(ctx, &view);
+    }
+}
+
 /* {"name":value,...} with one text of each destination. */
 static void describe(const struct destinations *all, struct buffer *json,
                      const char *(*text)(const struct destination *))

@@ -11,6 +11,7 @@ struct configuration;
 struct destinations;
 struct destination;
 struct buffer;
+struct destination_view;
 
 struct destinations *destinations_create(struct node_parts *node);
 void destinations_free(struct destinations *d);
@@ -39,4 +40,7 @@ void destinations_describe(const struct destinations *d, struct buffer *json);
 void destinations_describe_reasons(const struct destinations *d, struct buffer *json);
 /* The same of how rows go out: {"name":"bulk",...}. */
 void destinations_describe_delivery(const struct destinations *d, struct buffer *json);
+/* Each of them, for whoever shows it. */
+typedef void (*destinations_each_fn)(void *ctx, const struct destination_view *view);
+void destinations_each(const struct destinations *d, destinations_each_fn each, void *ctx);
 size_t destinations_on_the_wire(const struct destinations *d);

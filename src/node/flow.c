@@ -1,5 +1,6 @@
 #include "node/flow.h"
 
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "core/event.h"
 #include "core/unzip.h"
@@ -8,6 +9,7 @@
 #include "node/destinations.h"
 #include "node/grants.h"
 #include "node/hubs.h"
+#include "node/instruments.h"
 #include "node/office.h"
 #include "node/parts.h"
 #include "node/payload.h"
@@ -201,7 +203,7 @@ void flow_resolved(struct node_parts *node, const char *fleet, const struct wait
 
 /* ---- the way back ------------------------------------------------------------------------- */
 
-void flow_completed(struct node_parts *node, struct parcel *parcel)
+void flow_completed(struct node_parts *node, struct parcel *parcel, struct metric *latency)
 {
     const struct owner *owner = parcel->partition;
     if (owner == NULL || !parcel_completes(parcel))
@@ -211,6 +213,7 @@ void flow_completed(struct node_parts *node, struct parcel *parcel)
         return;
     }
     node->counts.events_delivered++;
+    instrument_span(latency, (node->wall_ms - parcel->enqueued_ms) * MS_US);
     grant_complete(parcel->partition, parcel->ticket);
 }
 

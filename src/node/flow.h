@@ -7,6 +7,7 @@
 /* The way of one event: message -> bind -> translate -> lane, and what comes back. */
 
 struct node_parts;
+struct metric;
 struct grant;
 struct destination;
 struct waiting_event;
@@ -16,7 +17,7 @@ void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
                   const struct source_message *message);
 /* An event whose device is now resolved (or known to be unbound). The flow owns nothing of it. */
 void flow_resolved(struct node_parts *node, const char *fleet, const struct waiting_event *event);
-/* From the lanes. */
-void flow_completed(struct node_parts *node, struct parcel *parcel);
+/* From the lanes. `latency`: histogram of how long whole events took. */
+void flow_completed(struct node_parts *node, struct parcel *parcel, struct metric *latency);
 void flow_refused(struct node_parts *node, struct destination *destination, struct parcel *parcel,
                   uint32_t row, const char *reason, const char *detail);

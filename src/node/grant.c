@@ -172,7 +172,6 @@ static void ask_database(struct grant *grant, unsigned actions, const struct err
         return;
     }
     if (actions & OWNERSHIP_DO_RELEASE) {
-        node->counts.releases++;
         store_release(work, key, grant->partition_id, grant->token, on_call,
                       call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_UNANSWERED));
     }
@@ -188,6 +187,13 @@ static void ask_database(struct grant *grant, unsigned actions, const struct err
         store_decline(work, key, grant->partition_id, grant->token,
                       grant->unreadable != NULL ? grant->unreadable : "not readable from this node",
                       on_call, call_new(grant, OWNERSHIP_RELEASED, OWNERSHIP_UNANSWERED));
+}
+
+/* Leaving hands all over in one transaction. */
+static void park(struct grant *grant)
+{
+    grant->parked = true;
+    grant->node->counts.hand_overs[HAND_OVER_STOPPED]++;
 }
 
 static void carry_out(struct grant *grant, unsigned actions, const struct error *why)
@@ -210,7 +216,7 @@ static void carry_out(struct grant *grant, unsigned actions, const struct error 
     if (actions & OWNERSHIP_DO_SAVE)
         grants_save(grant->set);
     else if ((actions & OWNERSHIP_DO_RELEASE) && grant->node->stopping)
-        grant->parked = true; /* leaving hands all over in one transaction */
+        park(grant);
     else if (actions & (OWNERSHIP_DO_RELEASE | OWNERSHIP_DO_KEEP | OWNERSHIP_DO_DECLINE |
                         OWNERSHIP_DO_ABANDON))
         ask_database(grant, actions, why);
@@ -224,6 +230,29 @@ static void note_unreadable(struct grant *grant, const struct error *why)
     free(grant->unreadable);
     grant->unreadable = why != NULL ? xstrdup(why->message) : NULL;
     grant->finish_by_us = clock_now_us() + FINISH_MS * MS_US;
+}
+
+/* What is delivered above the checkpoint comes again from the next owner. */
+static void count_unsaved(struct grant *grant)
+{
+    struct tracker_mark mark = {0};
+    (void)tracker_checkpoint(grant->tracker, &mark);
+    int64_t done = mark.offset.n > 0 ? mark.sequence : grant->resume_sequence;
+    if (grant->saved_sequence != INHERIT_NONE && done > grant->saved_sequence)
+        grant->node->counts.delivered_unsaved += (uint64_t)(done - grant->saved_sequence);
+}
+
+static void count_hand_over(struct grant *grant, const struct ownership_edge *edge)
+{
+    uint64_t *counts = grant->node->counts.hand_overs;
+    if (edge->event == OWNERSHIP_REVOKED) {
+        counts[HAND_OVER_LOST]++;
+        count_unsaved(grant);
+    } else if (edge->event == OWNERSHIP_RELEASED) {
+        counts[edge->from == OWNERSHIP_DECLINING ? HAND_OVER_DECLINED : HAND_OVER_PLANNED]++;
+    } else if (edge->to == OWNERSHIP_KEEPING && edge->event == OWNERSHIP_OVERDUE) {
+        counts[HAND_OVER_CALLED_OFF]++;
+    }
 }
 
 void grant_step(struct grant *grant, enum ownership_event event, const struct error *why)
@@ -242,6 +271,7 @@ void grant_step(struct grant *grant, enum ownership_event event, const struct er
     log_failure(grant->node->log, why != NULL ? LOG_WARNING : LOG_INFO, edge->sentence, why,
                 fields);
     grant->state = edge->to;
+    count_hand_over(grant, edge);
     carry_out(grant, edge->actions, why);
 }
 
@@ -276,6 +306,7 @@ void grant_message(struct grant *grant, const struct source_message *message)
         return;
     grant->attempts = 0;
     node->counts.events_received++;
+    node->counts.bytes_received += message->wire_bytes;
     if (node->discard) {
         if (grant->outstanding < DISCARD_WINDOW / 2) {
             source_credit(grant->reader, DISCARD_WINDOW - grant->outstanding);
@@ -291,8 +322,10 @@ void grant_message(struct grant *grant, const struct source_message *message)
         return;
     }
     struct tracker_mark newest;
-    if (tracker_newest(grant->tracker, &newest) && message->sequence <= newest.sequence)
+    if (tracker_newest(grant->tracker, &newest) && message->sequence <= newest.sequence) {
+        node->counts.events_repeated++;
         return; /* it is on its way already */
+    }
     /* More came than was asked for: reading anew from where we stand loses nothing. */
     grant->overflowed = true;
     log_warning(node->log, "the hub sends more than it may: opening the partition again",

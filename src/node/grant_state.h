@@ -34,6 +34,7 @@ struct grant {
     int64_t resume_sequence, resume_enqueued_ms; /* of that offset; INHERIT_NONE without it */
     int64_t began_sequence;                      /* of the checkpoint that it was granted with */
     int64_t lettered_sequence;                   /* the highest of which a dead letter is stored */
+    int64_t saved_sequence;                      /* of the last checkpoint that was saved */
 
     unsigned attempts;
     int64_t openable_at_us;   /* back-off */

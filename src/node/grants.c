@@ -6,6 +6,7 @@
 #include "node/destinations.h"
 #include "node/grant_state.h"
 #include "node/hubs.h"
+#include "node/instruments.h"
 #include "node/membership.h"
 #include "store/progress.h"
 
@@ -39,6 +40,7 @@ struct grants {
     size_t ended_at;
     bool saving;
     int64_t save_at_us;
+    struct metric *batch_size;
 };
 
 struct grant *grants_find(struct grants *g, int partition_id, int64_t token);
@@ -47,6 +49,7 @@ struct grants *grants_create(struct node_parts *node)
 {
     struct grants *g = xcalloc(1, sizeof *g);
     g->node = node;
+    g->batch_size = instrument(node->metrics, INSTRUMENT_CHECKPOINT_BATCH, NULL);
     return g;
 }
 
@@ -136,6 +139,7 @@ static void create(struct grants *g, const struct store_assigned *row)
                             .resume_enqueued_ms = row->enqueued_ms,
                             .began_sequence = start,
                             .lettered_sequence = INHERIT_NONE,
+                            .saved_sequence = start,
                             .last_sequence = -1,
                             .last_enqueued_ms = -1,
                             .created_us = clock_now_us(),
@@ -275,6 +279,7 @@ static void saved_row(struct save *save, const struct store_checkpoint *asked,
     tracker_taken(grant->tracker, &mark);
     if (outcome == STORE_SAVED) {
         node->counts.checkpoints_saved++;
+        grant->saved_sequence = asked->sequence;
         return;
     }
     node->counts.checkpoints_refused++;
@@ -358,6 +363,7 @@ void grants_save(struct grants *g)
         return;
     }
     g->saving = true;
+    metric_observe(g->batch_size, (double)save->count);
     store_save_checkpoints(work, membership_key(g->node->membership), save->rows, save->count,
                            on_saved, save);
 }
@@ -543,6 +549,16 @@ size_t grants_in_flight(const struct grants *g)
         n += tracker_in_flight(grant->tracker);
     }
     return n;
+}
+
+void grants_each(const struct grants *g, int64_t now_ms, grants_each_fn each, void *ctx)
+{
+    const struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        struct grant_view view = grant_look(grant, now_ms);
+        each(ctx, &view);
+    }
 }
 
 size_t grants_ends(const struct grants *g, struct store_partition_end *ends, size_t max)

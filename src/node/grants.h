@@ -1,6 +1,7 @@
 #pragma once
 #include "base/slice.h"
 #include "core/tracker.h"
+#include "node/grant_view.h"
 #include "source/source.h"
 #include "store/coordination.h"
 
@@ -55,5 +56,8 @@ void grant_complete(struct grant *grant, uint64_t ticket);
 
 size_t grants_count(const struct grants *g);
 size_t grants_in_flight(const struct grants *g);
+/* Each partition, for whoever shows it. `now_ms`: wall clock. */
+typedef void (*grants_each_fn)(void *ctx, const struct grant_view *view);
+void grants_each(const struct grants *g, int64_t now_ms, grants_each_fn each, void *ctx);
 /* Ends of the logs as last seen, for the lag. Returns how many were written. */
 size_t grants_ends(const struct grants *g, struct store_partition_end *ends, size_t max);

@@ -484,6 +484,18 @@ bool hub_stops_at_invalid_offset(const struct hub *hub)
     return hub->on_invalid_offset == INVALID_OFFSET_STOP;
 }
 
+void hubs_each(const struct hubs *all, hubs_each_fn each, void *ctx)
+{
+    const struct hub *hub;
+    DL_FOREACH(all->list, hub)
+    {
+        struct hub_view view = {.name = hub->name, .up = hub->up};
+        if (hub->source != NULL)
+            view.counts = source_counters(hub->source);
+        each(ctx, &view);
+    }
+}
+
 void hubs_describe(const struct hubs *all, struct buffer *json)
 {
     const struct hub *hub;

@@ -53,4 +53,12 @@ struct source_reader *hub_read(struct hub *hub, const char *partition, int64_t t
                                const struct hub_start *start, uint32_t credit, struct grant *grant);
 /* Whether a checkpoint whose offset does not exist stops its partition. */
 bool hub_stops_at_invalid_offset(const struct hub *hub);
+/* Each of them, for whoever shows it. */
+struct hub_view {
+    const char *name;
+    bool up;
+    struct source_counters counts;
+};
+typedef void (*hubs_each_fn)(void *ctx, const struct hub_view *view);
+void hubs_each(const struct hubs *h, hubs_each_fn each, void *ctx);
 void hubs_describe(const struct hubs *h, struct buffer *json);

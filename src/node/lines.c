@@ -2,7 +2,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "base/random.h"
+#include "node/instruments.h"
 #include "node/survey.h"
 #include "pg/connection.h"
 #include "store/coordination.h"
@@ -156,6 +158,15 @@ static void on_notified(void *ctx, const char *payload)
     line->all->handlers.notified(line->all->handlers.ctx, payload);
 }
 
+/* Answers on the watch come late on purpose. */
+static struct metric *round_trip(const struct lines *lines, enum line which)
+{
+    if (which == LINE_WATCH)
+        return NULL;
+    return instrument(lines->config.metrics,
+                      which == LINE_LEASE ? INSTRUMENT_LEASE_RENEWAL : INSTRUMENT_ROUND_TRIP, NULL);
+}
+
 static void open_at(struct lines *lines, const struct pg_host *host)
 {
     static const char *const names[LINES] = {"lease", "watch", "work"};
@@ -178,6 +189,7 @@ static void open_at(struct lines *lines, const struct pg_host *host)
                                        .application_name = application,
                                        .options = options,
                                        .host = host,
+                                       .round_trip = round_trip(lines, i),
                                        .connect_timeout_us = CONNECT_TIMEOUT_MS * MS_US};
         struct pg_handlers handlers = {.ctx = line,
                                        .up = on_up,

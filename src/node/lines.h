@@ -13,6 +13,7 @@
 struct event_base;
 struct evdns_base;
 struct log;
+struct metrics;
 struct pg_connection;
 struct random;
 struct lines;
@@ -26,6 +27,7 @@ struct lines_config {
     struct random *random;
     const char *database, *node;
     int ttl_ms;
+    struct metrics *metrics; /* may be NULL */
 };
 
 struct lines_handlers {

@@ -475,8 +475,8 @@ struct membership *membership_open(struct event_base *base, struct evdns_base *d
                              .random = random,
                              .log = log,
                              .state = SESSION_AWAY};
-    struct lines_config lines = {base,         dns,           log, random, config->database,
-                                 config->node, config->ttl_ms};
+    struct lines_config lines = {
+        base, dns, log, random, config->database, config->node, config->ttl_ms, config->metrics};
     struct lines_handlers line_handlers = {
         .ctx = m, .up = on_up, .lost = on_lost, .notified = on_notified, .looked = on_looked};
     m->lines = lines_create(&lines, line_handlers);

@@ -12,6 +12,7 @@
 struct event_base;
 struct evdns_base;
 struct log;
+struct metrics;
 struct random;
 struct membership;
 
@@ -22,6 +23,7 @@ struct membership_config {
     int capacity;
     int schema_version; /* of this build; a database with another one is refused */
     const char *schema_digest;
+    struct metrics *metrics; /* may be NULL */
 };
 
 /* All come from the loop. */

@@ -48,6 +48,7 @@ static void on_live(void *ctx)
     struct node *node = ctx;
     node->doubt_since_us = 0;
     node->held = false;
+    node->parts.counts.joins++;
     grants_save_anew(node->parts.grants);
 }
 
@@ -139,21 +140,6 @@ static void wake_up(struct node *node, int64_t gap_us, int64_t now_us)
     membership_confirm(parts->membership, now_us);
 }
 
-static long resident_kib(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL)
-        return 0;
-    char line[128] = "";
-    if (fgets(line, sizeof line, file) != NULL) {
-        const char *resident = strchr(line, ' '); /* behind the total size */
-        pages = resident != NULL ? strtol(resident, NULL, 10) : 0;
-    }
-    (void)fclose(file);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024);
-}
-
 static void on_reported(void *ctx, const struct error *err)
 {
     struct node *node = ctx;
@@ -178,7 +164,7 @@ static void write_stats(const struct node *node, struct buffer *json)
         (unsigned long long)c->events_delivered, (unsigned long long)c->values_delivered,
         (unsigned long long)c->dead_letters, grants_in_flight(parts->grants),
         (long long)node->events_per_second, (long long)(node->stall_reported_us / MS_US),
-        resident_kib(), binder_cached(parts->binder));
+        process_resident_kib(), binder_cached(parts->binder));
     destinations_describe(parts->destinations, json);
     (void)buffer_append_text(json, ",\"reasons\":");
     destinations_describe_reasons(parts->destinations, json);
@@ -245,6 +231,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     int64_t now = clock_now_us();
     bool gap;
+    node->parts.wall_ms = clock_wall_us() / MS_US;
     int64_t late = pulse_beat(&node->parts.pulse, now, &gap);
     if (late > node->stall_max_us)
         node->stall_max_us = late;
@@ -281,7 +268,8 @@ static void start_membership(struct node *node)
                                        .ttl_ms = node->config.ttl_ms,
                                        .capacity = node->config.capacity,
                                        .schema_version = node->config.schema_version,
-                                       .schema_digest = node->config.schema_digest};
+                                       .schema_digest = node->config.schema_digest,
+                                       .metrics = node->config.metrics};
     struct membership_handlers handlers = {.ctx = node,
                                            .live = on_live,
                                            .doubt = on_doubt,
@@ -309,6 +297,7 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
     *parts = (struct node_parts){.base = base,
                                  .dns = dns,
                                  .log = log,
+                                 .metrics = config->metrics,
                                  .name = config->name,
                                  .secrets_folder = config->secrets_folder,
                                  .token_lifetime_s = config->token_lifetime_s,
@@ -386,6 +375,27 @@ bool node_ready(const struct node *node, struct buffer *why)
     return false;
 }
 
+static void add_partition(void *ctx, const struct grant_view *view)
+{
+    struct node_snapshot *s = ctx;
+    s->in_state[view->state]++;
+    s->bytes_in_flight += view->bytes_in_flight;
+    s->lag_events += view->lag_events > 0 ? view->lag_events : 0;
+    if (view->lag_ms > s->lag_max_ms)
+        s->lag_max_ms = view->lag_ms;
+}
+
+void node_visit(const struct node *node, const struct node_visitor *visitor)
+{
+    const struct node_parts *parts = &node->parts;
+    if (visitor->partition != NULL)
+        grants_each(parts->grants, clock_wall_us() / MS_US, visitor->partition, visitor->ctx);
+    if (visitor->destination != NULL)
+        destinations_each(parts->destinations, visitor->destination, visitor->ctx);
+    if (visitor->hub != NULL)
+        hubs_each(parts->hubs, visitor->hub, visitor->ctx);
+}
+
 void node_snapshot(const struct node *node, struct node_snapshot *s)
 {
     const struct node_parts *parts = &node->parts;
@@ -399,7 +409,6 @@ void node_snapshot(const struct node *node, struct node_snapshot *s)
         .remaining_trust_us = membership_remaining_trust_us(parts->membership, now),
         .ping_us = membership_ping_us(parts->membership),
         .stall_max_us = node->stall_max_us,
-        .cpu_us = clock_cpu_us(),
         .partitions = grants_count(parts->grants),
         .in_flight = grants_in_flight(parts->grants),
         .on_the_wire = destinations_on_the_wire(parts->destinations),
@@ -408,7 +417,8 @@ void node_snapshot(const struct node *node, struct node_snapshot *s)
         .letters_waiting = office_waiting(parts->office),
         .letters_held = office_held(parts->office),
         .events_per_second = node->events_per_second,
-        .rss_kib = resident_kib(),
     };
+    process_look(&s->process);
+    grants_each(parts->grants, clock_wall_us() / MS_US, add_partition, s);
     s->leader = membership_leads(parts->membership, now, &s->leader_token);
 }

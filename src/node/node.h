@@ -1,6 +1,10 @@
 #pragma once
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/process.h"
+#include "node/destination.h"
+#include "node/grant_view.h"
+#include "node/hubs.h"
 #include "node/parts.h"
 
 #include <stdbool.h>
@@ -22,6 +26,7 @@ struct node_config {
     int schema_version;
     const char *schema_digest;
     bool discard;
+    struct metrics *metrics; /* histograms are made in it; borrowed, may be NULL */
 };
 
 /* `base` must have two priorities: the node's heartbeat runs before all I/O. The texts of
@@ -45,10 +50,21 @@ struct node_snapshot {
     int session_id;
     bool leader, trusted;
     int64_t leader_token;
-    int64_t remaining_trust_us, ping_us, stall_max_us, cpu_us;
-    size_t partitions, in_flight, on_the_wire, bindings_cached, events_waiting, letters_waiting,
-        letters_held;
+    int64_t remaining_trust_us, ping_us, stall_max_us;
+    size_t partitions, in_flight, bytes_in_flight, on_the_wire, bindings_cached, events_waiting,
+        letters_waiting, letters_held;
+    size_t in_state[OWNERSHIP_ENDED + 1]; /* partitions, by the state of their grant */
+    int64_t lag_events, lag_max_ms;       /* of all partitions together; of the worst */
     int64_t events_per_second;
-    long rss_kib;
+    struct process_figures process;
 };
 void node_snapshot(const struct node *node, struct node_snapshot *snapshot);
+
+/* Calls back for each partition, destination and hub of the node; any may be NULL. */
+struct node_visitor {
+    void *ctx;
+    void (*partition)(void *ctx, const struct grant_view *view);
+    void (*destination)(void *ctx, const struct destination_view *view);
+    void (*hub)(void *ctx, const struct hub_view *view);
+};
+void node_visit(const struct node *node, const struct node_visitor *visitor);

@@ -245,12 +245,21 @@ static void not_stored(struct office *o, const struct error *err)
     }
 }
 
+static enum letter_reason reason_of(const struct letter *letter)
+{
+    size_t i = 0;
+    while (i < LETTER_REASONS - 1 && strcmp(letter->row.reason, letter_reasons[i]) != 0)
+        i++;
+    return (enum letter_reason)i;
+}
+
 static void stored(struct office *o, struct letter *letter, enum store_filed outcome)
 {
     struct node_counts *counts = &o->node->counts;
     switch (outcome) {
     case STORE_FILED_KEPT:
         counts->dead_letters++;
+        counts->letters_by_reason[reason_of(letter)]++;
         if (letter->grant != NULL)
             grant_lettered(letter->grant, letter->row.sequence);
         let_go(o, letter);

@@ -22,18 +22,43 @@ struct office;
 struct payload;
 struct replays;
 
+/* How a partition left this node, or did not. */
+enum hand_over {
+    HAND_OVER_PLANNED,    /* drained, saved and released to its successor */
+    HAND_OVER_STOPPED,    /* the same, as this node stops */
+    HAND_OVER_DECLINED,   /* given back, as this node does not reach or may not read the hub */
+    HAND_OVER_CALLED_OFF, /* not drained before the deadline of the move: it stayed */
+    HAND_OVER_LOST,       /* another session has it without our doing */
+    HAND_OVERS
+};
+/* Reasons of dead letters, as the database knows them. */
+enum letter_reason {
+    LETTER_UNBOUND,
+    LETTER_UNPARSABLE,
+    LETTER_REFUSED,
+    LETTER_TOO_LARGE,
+    LETTER_REASONS
+};
+
+extern const char *const letter_reasons[LETTER_REASONS];
+extern const char *const hand_over_names[HAND_OVERS];
+
 struct node_counts {
-    uint64_t events_received, events_skipped, events_delivered, values_delivered;
+    uint64_t events_received, bytes_received, events_skipped, events_repeated, events_delivered,
+        values_delivered;
     uint64_t dead_letters, dead_letters_dropped, dropped_unsent, checkpoints_saved,
         checkpoints_refused;
-    uint64_t requests, requests_retried, requests_unknown, replays_delivered;
-    uint64_t takeovers, releases, stolen, wakeups;
+    uint64_t requests, requests_retried, requests_unknown, values_again, replays_delivered;
+    uint64_t takeovers, delivered_unsaved, stolen, wakeups, joins;
+    uint64_t hand_overs[HAND_OVERS], letters_by_reason[LETTER_REASONS];
 };
 
 struct node_parts {
     struct event_base *base;
     struct evdns_base *dns;
     struct log *log;
+    struct metrics *metrics; /* may be NULL */
+    int64_t wall_ms;         /* wall clock of this turn of the loop, for what is only shown */
     struct random random;
     const char *name;
     const char *secrets_folder;

@@ -1,7 +1,9 @@
 #include "pg/connection.h"
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/memory.h"
+#include "base/metrics.h"
 #include "pg/failure.h"
 #include "pg/host_list.h"
 #include "pg/resolve.h"
@@ -35,6 +37,8 @@ struct pg_connection {
     struct request *queue; /* the first is on the wire when `busy` */
     PGresult *held;        /* its answer so far */
     size_t queued;
+    struct metric *round_trip;
+    int64_t sent_us; /* what is on the wire */
     bool up, dead, busy, not_replicated, in_callback, closing;
 };
 
@@ -190,6 +194,7 @@ static void deliver(struct pg_connection *pg, PGresult *result)
     }
     pg->not_replicated = false;
     pg->busy = false;
+    metric_observe(pg->round_trip, (double)(clock_now_us() - pg->sent_us) / SECOND_US);
     DL_DELETE(pg->queue, r);
     pg->queued--;
     if (r->answer != NULL)
@@ -276,6 +281,7 @@ static void send_next(struct pg_connection *pg)
         return;
     }
     pg->busy = true;
+    pg->sent_us = clock_now_us();
     if (PQflush(pg->conn) != 0)
         flush(pg);
 }
@@ -481,6 +487,7 @@ struct pg_connection *pg_open(struct event_base *base, struct evdns_base *dns,
         .application_name = xstrdup(settings->application_name),
         .options = copy(settings->options),
         .any_server = settings->any_server,
+        .round_trip = settings->round_trip,
     };
     if (settings->host != NULL)
         pg->host = (struct pg_host){.host = copy(settings->host->host),

@@ -8,6 +8,7 @@
 
 struct event_base;
 struct evdns_base;
+struct metric;
 struct pg_host;
 
 /* One PostgreSQL connection on the loop. Nothing here blocks: names are resolved by evdns and
@@ -35,6 +36,7 @@ struct pg_settings {
     const struct pg_host *host;   /* the one to connect to; NULL: as conninfo says */
     bool any_server;              /* also one that is read only, whatever conninfo says */
     int64_t connect_timeout_us;
+    struct metric *round_trip; /* histogram of how long answers take; NULL: none */
 };
 
 /* Starts to connect; `up` or `lost` follows from the loop. Copies the settings. Never NULL. */

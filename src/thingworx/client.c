@@ -543,6 +543,14 @@ struct thingworx_counters thingworx_count(const struct thingworx *tw)
     return counters;
 }
 
+const char *thingworx_base_url(const struct thingworx *tw, size_t number, enum breaker_state *state)
+{
+    if (number >= tw->endpoints.count)
+        return NULL;
+    *state = tw->endpoints.list[number]->breaker.state;
+    return tw->endpoints.list[number]->url.text;
+}
+
 const char *thingworx_state(const struct thingworx *tw)
 {
     return tw->state;

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/slice.h"
 #include "core/answer.h"
+#include "core/breaker.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -140,6 +141,10 @@ bool thingworx_reconfigure(struct thingworx *tw, const struct thingworx_config *
 void thingworx_cancel(struct thingworx *tw);
 
 struct thingworx_counters thingworx_count(const struct thingworx *tw);
+
+/* The base URL of that number and its breaker's state; NULL behind the last. */
+const char *thingworx_base_url(const struct thingworx *tw, size_t number,
+                               enum breaker_state *state);
 
 /* "ok", "paused" or "unreachable". */
 const char *thingworx_state(const struct thingworx *tw);

@@ -13,6 +13,7 @@ from mutation.database import DATABASE
 from mutation.letters import LETTERS
 from mutation.mapping import MAPPING
 from mutation.mutation import COORDINATION, Mutation
+from mutation.observe import OBSERVE
 from mutation.port import PORT
 from mutation.security import SECURITY
 from mutation.simulated import SIMULATED
@@ -537,4 +538,5 @@ STEERING = [
 ]
 
 MUTATIONS = [*DATABASE, *MAPPING, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
-             *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED, *LETTERS, *SECURITY, *PORT]
+             *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED, *LETTERS, *SECURITY, *PORT,
+             *OBSERVE]

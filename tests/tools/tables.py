@@ -57,14 +57,15 @@ def initializer(path, pattern):
     return text[start.end():end - 1]
 
 
-def rows(path, pattern, fields):
-    """The rows of a table of structs, each as its fields; as many as there are braces."""
+def rows(path, pattern, fields, nested=0):
+    """The rows of a table of structs, each as its fields; as many as there are braces, of which
+    each row has so many more inside."""
     body = initializer(path, pattern)
     row = re.compile(r"\{\s*" + r"\s*,\s*".join(fields) + r"\s*,?\s*\}", re.S)
     found = row.findall(body)
     outer = len(re.findall(r"\{", re.sub(STRING, "", body)))
-    if not found or len(found) != outer:
-        raise Stale(f"{path}: {len(found)} of {outer} rows of {pattern} are readable")
+    if not found or len(found) * (1 + nested) != outer:
+        raise Stale(f"{path}: {len(found)} of {outer / (1 + nested):g} rows of {pattern} are readable")
     return found
 
 
@@ -155,14 +156,43 @@ def options():
     return table(["option", "environment", "or a file", "default", "subcommands", "meaning"], lines)
 
 
+def made_by_hand():
+    """[(name, labels, meaning)] of those that a module makes for itself."""
+    call = re.compile(rf"metric_(?:counter|gauge)\(\s*[\w>-]+,\s*({STRING}),\s*({STRINGS})\s*,"
+                      r"\s*([^;]*?)\);")
+    found = []
+    for path in sorted((ROOT / "src").rglob("*.c")):
+        text = path.read_text(encoding="utf-8")
+        labels = ", ".join(sorted(set(re.findall(r'(\w+)=\\"', text))))
+        found += [(joined(name), "" if argument == "NULL" else labels, joined(meaning))
+                  for name, meaning, argument in call.findall(text)]
+    return found
+
+
 def metrics():
-    lines = []
-    for name, text, _kind, _at in rows(
-            "src/admin/node_metrics.c", r"struct row rows",
-            [rf"({STRING})", rf"({STRINGS})", r"(\w+)", r"([^{}]+?\))"]):
-        counter = joined(name).endswith("_total")
-        lines.append([f"`{joined(name)}`", "counter" if counter else "gauge", joined(text)])
-    return table(["metric", "kind", "meaning"], lines)
+    """[(name, kind, labels, meaning)] of every metric that a node shows."""
+    label = rf"({STRING}|NULL)"
+    found = made_by_hand()
+    found += [(joined(name), "", joined(text)) for name, text, _kind, _at in rows(
+        "src/admin/node_metrics.c", r"struct row rows",
+        [rf"({STRING})", rf"({STRINGS})", r"(\w+)", r"([^{}]+?\))"])]
+    found += [(joined(name), ", ".join(re.findall(r'"(\w+)"', labels)), joined(text))
+              for name, labels, text in rows(
+                  "src/admin/labelled_metrics.c", r"struct family_row families",
+                  [rf"({STRING})", r"\{([^{}]*)\}", rf"({STRINGS})"], nested=1)]
+    lines = [(name, "counter" if name.endswith("_total") else "gauge", labels, text)
+             for name, labels, text in found]
+    lines += [(joined(name), "histogram", joined(labels), joined(text))
+              for name, labels, text, _bounds in rows(
+                  "src/node/instruments.c", r"struct histogram_row histograms",
+                  [rf"({STRING})", label, rf"({STRINGS})", r"\{([^{}]*)\}"], nested=1)]
+    return sorted(lines)
+
+
+def metrics_table():
+    return table(["metric", "kind", "labels", "meaning"],
+                 [[f"`{name}`", kind, labels, text.rstrip(".")]
+                  for name, kind, labels, text in metrics()])
 
 
 # --- reading SQL --------------------------------------------------------------------------------
@@ -212,7 +242,7 @@ TABLES = {
     "conditions": conditions,
     "condition-statuses": condition_statuses,
     "options": options,
-    "metrics": metrics,
+    "metrics": metrics_table,
     "views": views,
     "admin-functions": lambda: functions("admin"),
     "node-functions": lambda: functions("node"),

@@ -39,7 +39,7 @@ static const char *written(void)
 {
     static const char own[] = "holdfast_metrics_series_dropped_total 0\n";
     buffer_clear(&text);
-    assert_true(metrics_write(metrics, &text));
+    assert_true(metrics_write(metrics, METRICS_TEXT, &text));
     const char *found = strstr(buffer_text(&text), own);
     assert_non_null(found);
     return found + sizeof own - 1;
@@ -143,6 +143,44 @@ static void test_removed_metrics_are_not_written(void **state)
     metric_remove(metrics, NULL);
 }
 
+static void test_series_that_are_not_set_again_are_forgotten(void **state)
+{
+    (void)state;
+    struct metric_family *family = metric_family(metrics, false, "g", "G.");
+    metric_family_begin(family);
+    metric_family_set(family, "a=\"1\"", 1);
+    metric_family_set(family, "a=\"2\"", 2);
+    metric_family_end(family);
+    assert_string_equal(written(), "# HELP g G.\n# TYPE g gauge\ng{a=\"1\"} 1\ng{a=\"2\"} 2\n");
+    metric_family_begin(family);
+    metric_family_set(family, "a=\"2\"", 3);
+    metric_family_end(family);
+    assert_string_equal(written(), "# HELP g G.\n# TYPE g gauge\ng{a=\"2\"} 3\n");
+    metric_family_begin(family);
+    metric_family_end(family);
+    assert_string_equal(written(), "");
+}
+
+static void test_openmetrics_tells_units_and_ends(void **state)
+{
+    (void)state;
+    static const double bounds[] = {0.5, 1};
+    metric_add(metric_counter(metrics, "a_bytes_total", "All \"of\" them.", NULL), 2);
+    metric_set(metric_gauge(metrics, "g", "G.", NULL), 1);
+    metric_observe(metric_histogram(metrics, "h_seconds", "H.", NULL, bounds, 2), 0.7);
+    buffer_clear(&text);
+    assert_true(metrics_write(metrics, METRICS_OPENMETRICS, &text));
+    const char *found = strstr(buffer_text(&text), "# HELP a_bytes ");
+    assert_non_null(found);
+    assert_string_equal(found,
+                        "# HELP a_bytes All \\\"of\\\" them.\n# TYPE a_bytes counter\n"
+                        "# UNIT a_bytes bytes\na_bytes_total 2\n# HELP g G.\n# TYPE g gauge\ng 1\n"
+                        "# HELP h_seconds H.\n# TYPE h_seconds histogram\n"
+                        "# UNIT h_seconds seconds\nh_seconds_bucket{le=\"0.5\"} 0\n"
+                        "h_seconds_bucket{le=\"1.0\"} 1\nh_seconds_bucket{le=\"+Inf\"} 1\n"
+                        "h_seconds_sum 0.7\nh_seconds_count 1\n# EOF\n");
+}
+
 static void test_labels_are_escaped(void **state)
 {
     (void)state;
@@ -165,7 +203,7 @@ static void test_the_number_of_series_is_bounded(void **state)
     }
     metric_add(last, 1);
     assert_true(metric_value(last) == 1.0);
-    assert_true(metrics_write(metrics, &text));
+    assert_true(metrics_write(metrics, METRICS_TEXT, &text));
     assert_non_null(strstr(buffer_text(&text), "\nholdfast_metrics_series_dropped_total 3\n"));
     assert_non_null(strstr(buffer_text(&text), "many_total{n=\"1999\"} 0\n"));
     assert_null(strstr(buffer_text(&text), "n=\"2000\""));
@@ -177,7 +215,7 @@ static void test_a_full_buffer_is_noticed(void **state)
     (void)state;
     struct buffer small;
     buffer_init(&small, 20);
-    assert_false(metrics_write(metrics, &small));
+    assert_false(metrics_write(metrics, METRICS_TEXT, &small));
     buffer_free(&small);
 }
 
@@ -189,12 +227,17 @@ static void test_without_a_registry_nothing_happens(void **state)
     assert_null(metric);
     assert_null(metric_gauge(NULL, "a", "A.", NULL));
     assert_null(metric_histogram(NULL, "a", "A.", NULL, bounds, 1));
+    struct metric_family *family = metric_family(NULL, true, "a_total", "A.");
+    assert_null(family);
+    metric_family_begin(family);
+    metric_family_set(family, "", 1);
+    metric_family_end(family);
     metric_add(metric, 1);
     metric_set(metric, 1);
     metric_observe(metric, 1);
     metric_remove(NULL, metric);
     assert_true(metric_value(metric) == 0.0);
-    assert_true(metrics_write(NULL, &text));
+    assert_true(metrics_write(NULL, METRICS_TEXT, &text));
     metrics_free(NULL);
 }
 
@@ -270,6 +313,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_same_name_and_labels_are_the_same_metric, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_removed_metrics_are_not_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_series_that_are_not_set_again_are_forgotten, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_openmetrics_tells_units_and_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_labels_are_escaped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_number_of_series_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_buffer_is_noticed, set_up, tear_down),

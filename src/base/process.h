@@ -1,0 +1,13 @@
+#pragma once
+#include <stdint.h>
+
+/* What the system says of this process, for metrics. What it does not say is 0. */
+struct process_figures {
+    int64_t cpu_us;     /* user and system */
+    int64_t started_us; /* since 1970, by the wall clock */
+    long resident_kib, virtual_kib;
+    long open_fds, max_fds;
+};
+
+void process_look(struct process_figures *figures);
+long process_resident_kib(void);

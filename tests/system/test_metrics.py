@@ -1,0 +1,119 @@
+"""What a node shows to Prometheus: well-formed, complete, and true."""
+
+import signal
+import subprocess
+
+from harness import http
+from harness.waiting import wait_until
+from proof import end, settle
+from tools import tables
+
+RATE = 400
+
+
+def families(text):
+    """{name: (kind, help)} of a page in the text format."""
+    kinds = dict(line.split(" ", 3)[2:] for line in text.splitlines() if line.startswith("# TYPE "))
+    helps = dict(line.split(" ", 3)[2:] for line in text.splitlines() if line.startswith("# HELP "))
+    return {name: (kind, helps[name].rstrip(".")) for name, kind in kinds.items()}
+
+
+def page(node):
+    status, text = http.fetch(f"http://{node.address}:{node.port}/metrics")
+    assert status == 200
+    return text
+
+
+def promtool(*arguments, text=None):
+    done = subprocess.run(["promtool", *arguments], input=text, capture_output=True, text=True,
+                          timeout=60, check=False)
+    assert done.returncode == 0 and not done.stderr.strip(), done.stdout + done.stderr
+
+
+def test_a_scrape_under_load(make_cluster):
+    cluster = make_cluster(nodes=2, partitions=4)
+    cluster.hub.generate(rate=RATE)
+    nodes = cluster.nodes
+    wait_until(lambda: all(node.metric("holdfast_events_delivered_total") > RATE
+                           for node in nodes.values()), 60, "both nodes deliver")
+    documented = {name: (kind, text.rstrip("."))
+                  for name, kind, _labels, text in tables.metrics()}
+    for node in nodes.values():
+        text = page(node)
+        promtool("check", "metrics", text=text)
+        assert families(text) == documented
+
+    # A hand-over, as both sides count it.
+    before = {name: node.metrics() for name, node in nodes.items()}
+    cluster.query("SELECT holdfast.drain_node('node-1')", user="admin")
+    wait_until(lambda: cluster.partitions_of("node-1") == [], 30, "node-1 is drained")
+    found = settle(cluster, duplicates=0)
+    after = {name: node.metrics() for name, node in nodes.items()}
+
+    def growth(name, metric, labels=""):
+        return after[name][metric][labels] - before[name][metric].get(labels, 0)
+
+    def whole(metric, labels=""):
+        return sum(figures[metric][labels] for figures in after.values())
+
+    assert growth("node-1", "holdfast_hand_overs_total", 'kind="planned"') == 2
+    assert growth("node-2", "holdfast_grants_total") == 2
+    assert whole("holdfast_hand_overs_total", 'kind="lost"') == 0
+    assert after["node-1"]["holdfast_partitions_owned"][""] == 0
+    assert not after["node-1"].get("holdfast_partition_lag_seconds"), "they have gone"
+
+    # The figures agree with what the hub sent and with each other.
+    destination = cluster.query("SELECT name FROM holdfast.destination")[0][0]
+    labels = f'destination="{destination}"'
+    assert whole("holdfast_events_delivered_total") == found["emitted"]
+    assert whole("holdfast_event_latency_seconds_count", labels) == found["emitted"]
+    assert whole("holdfast_event_latency_seconds_sum", labels) > 0
+    assert whole("holdfast_event_bytes_received_total") > 100 * found["emitted"]
+    requests = whole("holdfast_thingworx_requests_total")
+    assert whole("holdfast_thingworx_request_duration_seconds_count", labels) == requests
+    assert sum(whole("holdfast_thingworx_answers_total", key)
+               for key in after["node-2"]["holdfast_thingworx_answers_total"]) == requests
+    assert whole("holdfast_thingworx_request_values_sum", labels) == whole(
+        "holdfast_values_delivered_total")
+    assert whole("holdfast_lag_events") == 0
+    assert after["node-2"]["holdfast_partition_lag_events"].keys() == \
+        after["node-2"]["holdfast_partition_lag_seconds"].keys()
+    assert len(after["node-2"]["holdfast_partition_lag_events"]) == 4
+    assert whole("holdfast_leader") == 1
+    for figures in after.values():
+        assert figures["holdfast_destination_state"][f'{labels},state="ok"'] == 1
+        assert figures["holdfast_lease_renewal_seconds_count"][""] > 0
+        assert figures["holdfast_database_round_trip_seconds_count"][""] > 0
+        assert 0 < figures["holdfast_lease_remaining_trust_seconds"][""] <= 5
+        assert figures["process_open_fds"][""] > 3
+    end(cluster)
+
+
+def test_what_waits_and_what_is_lost(make_cluster):
+    """A ThingWorx that hangs: the lag grows though nothing is read, the state and the breaker are
+    shown; a node that is frozen meanwhile loses its partitions and says so."""
+    cluster = make_cluster(nodes=2, partitions=4)
+    cluster.hub.generate(rate=RATE)
+    frozen, other = cluster.nodes["node-1"], cluster.nodes["node-2"]
+    wait_until(lambda: all(node.metric("holdfast_events_delivered_total") > RATE
+                           for node in (frozen, other)), 60, "both nodes deliver")
+    cluster.thingworx.fault(kind="status", status=503)
+    destination = cluster.query("SELECT name FROM holdfast.destination")[0][0]
+    away = f'destination="{destination}",state="unreachable"'
+    wait_until(lambda: other.metrics()["holdfast_destination_state"][away] == 1, 60,
+               "the destination counts as unreachable")
+    figures = other.metrics()
+    assert sum(value for key, value in figures["holdfast_base_url_breaker_state"].items()
+               if 'state="closed"' not in key) >= 1
+    wait_until(lambda: other.metrics()["holdfast_lag_seconds"][""] > 3, 60, "the lag grows")
+    frozen.signal(signal.SIGSTOP)
+    wait_until(lambda: cluster.partitions_of("node-1") == [], 60, "its partitions have moved")
+    frozen.signal(signal.SIGCONT)
+    wait_until(lambda: frozen.metric("holdfast_joins_total") == 2, 60, "it has joined again")
+    lost = frozen.metrics()["holdfast_hand_overs_total"]['kind="lost"']
+    cluster.thingworx.clear_faults()
+    found = settle(cluster, duplicates=int(RATE))
+    assert lost == 2
+    repeated = frozen.metric("holdfast_events_delivered_unsaved_total")
+    print(f"{found['duplicates']} duplicates, {repeated:g} events told of")
+    end(cluster)
