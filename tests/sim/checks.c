@@ -43,6 +43,7 @@ struct ledger {
 
 struct lease_record {
     int session;
+    uint64_t key;
     bool ended; /* by the server's timer */
 };
 
@@ -104,9 +105,9 @@ static struct grant_record *grant_of(struct checks *c, int64_t token)
 
 /* ---- leases ------------------------------------------------------------------------------- */
 
-void check_joined(struct world *w, int node, int session)
+void check_joined(struct world *w, int node, int session, uint64_t key)
 {
-    w->checks->leases[node] = (struct lease_record){session, false};
+    w->checks->leases[node] = (struct lease_record){session, key, false};
 }
 
 static const struct node_parts *parts_of(const struct world *w, int node)
@@ -116,11 +117,14 @@ static const struct node_parts *parts_of(const struct world *w, int node)
 
 /* The server's own timer has freed the lock: the node must have ceased to trust it a good while
  * ago, so that whatever it still does after having looked comes before this. */
-void check_lease_ended(struct world *w, int node, uint32_t life, int session, const char *why)
+void check_lease_ended(struct world *w, struct server *server, int node, uint32_t life, int session,
+                       const char *why)
 {
     struct lease_record *lease = &w->checks->leases[node];
-    if (w->nodes[node].life != life || !node_is_there(w, node) || lease->session != session ||
-        strcmp(why, "idle") != 0)
+    const struct db_session *ended = db_find_session(&server->db, session);
+    /* Two servers that were promoted at once give the same numbers. */
+    if (w->nodes[node].life != life || !node_is_there(w, node) || ended == NULL ||
+        lease->session != session || lease->key != ended->key || strcmp(why, "idle") != 0)
         return;
     lease->ended = true;
     const struct membership *m = parts_of(w, node)->membership;

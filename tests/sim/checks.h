@@ -11,8 +11,9 @@ struct checks *checks_create(struct world *w);
 void checks_free(struct checks *c);
 
 /* Leases (promise 2). */
-void check_joined(struct world *w, int node, int session);
-void check_lease_ended(struct world *w, int node, uint32_t life, int session, const char *why);
+void check_joined(struct world *w, int node, int session, uint64_t key);
+void check_lease_ended(struct world *w, struct server *server, int node, uint32_t life, int session,
+                       const char *why);
 void check_acts_as_leader(struct world *w, int node);
 
 /* Tokens and the tables (promise 1). */

@@ -320,7 +320,7 @@ static struct db_session *place_of_session(struct db *db)
 static uint64_t new_key(struct db *db)
 {
     db->t.keys += 0x9e3779b97f4a7c15u;
-    return (db->t.keys ^ (db->t.keys >> 29)) | 1;
+    return (db->t.keys ^ (db->t.keys >> 29) ^ db->salt << 8) | 1;
 }
 
 /* What the node's last session owned, with the tokens under which it may go on. */

@@ -118,6 +118,7 @@ struct db {
     /* Of the running server, not of its tables. */
     int live_incarnation; /* 0: a new life has begun, and nobody has joined yet */
     int timeline;
+    uint64_t salt;       /* of its session keys: no two servers draw the same */
     int64_t now_us;      /* its wall clock */
     int locks[DB_LOCKS]; /* sessions whose lock is held */
     int lock_count;

@@ -182,7 +182,7 @@ void backend_end(struct servers *s, struct server *server, struct backend *backe
         world_trace(s->world, "server %d: the lock of session %d of n%d is free: %s", server->index,
                     session, backend->node, why);
         db_unlock(&server->db, session);
-        check_lease_ended(s->world, backend->node, backend->life, session, why);
+        check_lease_ended(s->world, server, backend->node, backend->life, session, why);
     }
     backend_tell_lost(s, server, backend);
     backend_forget(s, backend);

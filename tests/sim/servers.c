@@ -38,6 +38,7 @@ struct servers *servers_create(struct world *w, const struct db_settings *settin
         s->server[i].index = i;
         s->server[i].slow = 1;
         db_init(&s->server[i].db, settings);
+        s->server[i].db.salt = (uint64_t)i;
     }
     s->server[0].up = s->server[0].primary = true;
     on_replicated(s, 0);
@@ -69,7 +70,8 @@ static void end_all(struct servers *s, struct server *server)
             continue;
         struct backend *backend = s->backends[i];
         if (backend->session != DB_NOBODY)
-            check_lease_ended(s->world, backend->node, backend->life, backend->session, "crash");
+            check_lease_ended(s->world, server, backend->node, backend->life, backend->session,
+                              "crash");
         backend_tell_lost(s, server, backend);
         backend_forget(s, backend);
     }

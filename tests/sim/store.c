@@ -48,7 +48,7 @@ static void give_joined(struct call *call, const struct error *err)
                    (unsigned long long)call->session.key);
     (void)snprintf(joined.incarnation, sizeof joined.incarnation, "%d", call->incarnation);
     if (err == NULL)
-        check_joined(the_world, call->node, call->session.id);
+        check_joined(the_world, call->node, call->session.id, call->session.key);
     GIVE(store_joined_fn, err == NULL ? &joined : NULL, err);
 }
 
