@@ -38,7 +38,6 @@ struct servers *servers_create(struct world *w, const struct db_settings *settin
         s->server[i].index = i;
         s->server[i].slow = 1;
         db_init(&s->server[i].db, settings);
-        s->server[i].db.salt = (uint64_t)i;
     }
     s->server[0].up = s->server[0].primary = true;
     on_replicated(s, 0);
@@ -137,6 +136,7 @@ void servers_fail_over(struct servers *s, int64_t split_us)
     enum db_rule broken = old->db.broken;
     db_init(&next->db, &settings);
     next->db.broken = broken;
+    next->db.salt = (uint64_t)w->now_us;
     next->db.t = next->standby = old->standby;
     next->db.timeline = old->db.timeline;
     db_restarted(&next->db, true);
