@@ -110,6 +110,7 @@ def lint(_options):
         ("tables of the documentation",
          lambda: run(sys.executable, "tests/tools/tables.py", "--check")),
         ("what is shipped", lambda: run(sys.executable, "tests/lint/shipped.py")),
+        ("what the documentation names", lambda: run(sys.executable, "tests/lint/docs.py")),
         ("shell syntax", shell_syntax),
         ("python syntax", python_syntax),
         ("cppcheck", lambda: cppcheck(folders)),
