@@ -135,7 +135,7 @@ static bool read_table(struct json_cursor *c, uint32_t rows, struct bulk_answer 
 
 bool bulk_answer_read(struct bulk_answer *answer, struct slice body, uint32_t rows)
 {
-    struct json_cursor c = {.p = body.p, .end = body.p + body.n};
+    struct json_cursor c = json_scan_begin(body);
     answer->why = NULL;
     answer->count = 0;
     if (body.n == 0)

@@ -58,7 +58,8 @@ size_t json_scan_canonical(struct slice text, char *to);
 
 static inline struct json_cursor json_scan_begin(struct slice text)
 {
-    return (struct json_cursor){.p = text.p, .end = text.p + text.n};
+    /* An empty text may be nowhere. */
+    return (struct json_cursor){.p = text.p, .end = text.n > 0 ? text.p + text.n : text.p};
 }
 
 /* Step through an object or an array whose text was read before, from its bracket on. False behind

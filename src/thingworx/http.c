@@ -30,17 +30,19 @@ struct http_route {
     struct curl_slist *list;
 };
 
-/* An easy handle with what belongs to its present request. */
+/* A request with an easy handle of its own. Handles are not used again: in libcurl before 8.1.1 one
+ * that is keeps a pointer to the last header of its answer before, and an answer that begins with a
+ * folded header makes it write there. A handle costs some 3 us, and connections are the multi
+ * handle's. */
 struct call {
     struct http *http;
     CURL *easy;
-    struct call *prev, *next; /* in busy or idle */
+    struct call *prev, *next;
     struct http_request request;
     struct http_headers *headers;
     struct http_route *route;
     struct buffer text; /* of the answer */
-    unsigned sends;     /* of the present request */
-    unsigned secured;   /* the handle is set up for this version of http->security */
+    unsigned sends;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -48,14 +50,13 @@ struct http {
     struct event_base *base;
     CURLM *multi;
     struct event timer;
-    struct call *busy, *idle;
+    struct call *busy;
     void (*drained)(void *ctx);
     void *ctx;
     struct http_counters counters;
     bool (*gate)(void *ctx);
     void *gate_ctx;
     char *ca, *certificate, *proxy;
-    unsigned security; /* counts its changes */
 };
 
 /* A socket that curl wants watched. */
@@ -126,7 +127,6 @@ static struct call *call_create(struct http *http)
 {
     struct call *call = xcalloc(1, sizeof(*call));
     call->http = http;
-    buffer_init(&call->text, HTTP_TEXT_BYTES);
     call->easy = curl_easy_init();
     if (call->easy == NULL)
         abort();
@@ -146,22 +146,14 @@ static struct call *call_create(struct http *http)
     curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
     curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);
-    http->counters.handles++;
     return call;
-}
-
-static void call_release(struct call *call)
-{
-    http_headers_release(call->headers);
-    http_route_release(call->route);
-    call->headers = NULL;
-    call->route = NULL;
 }
 
 static void call_free(struct call *call)
 {
     curl_easy_cleanup(call->easy);
-    call_release(call);
+    http_headers_release(call->headers);
+    http_route_release(call->route);
     buffer_free(&call->text);
     free(call);
 }
@@ -217,9 +209,8 @@ static void finish(struct call *call, CURLcode code)
         curl_easy_setopt(call->easy, CURLOPT_RESOLVE, NULL);
     }
     call->request.done(call->request.ctx, &result);
-    call_release(call);
     DL_DELETE(http->busy, call);
-    DL_PREPEND(http->idle, call);
+    call_free(call);
 }
 
 static void drain(struct http *http)
@@ -323,7 +314,6 @@ struct http *http_open(struct event_base *base, unsigned max_connections,
     http->base = base;
     http->drained = drained;
     http->ctx = ctx;
-    http->security = 1;
     event_assign(&http->timer, base, -1, 0, on_timer, http);
     http->multi = curl_multi_init();
     if (http->multi == NULL)
@@ -361,12 +351,6 @@ void http_close(struct http *http)
     if (http == NULL)
         return;
     http_cancel(http);
-    struct call *call, *next;
-    DL_FOREACH_SAFE(http->idle, call, next)
-    {
-        DL_DELETE(http->idle, call);
-        call_free(call);
-    }
     curl_multi_cleanup(http->multi);
     event_del(&http->timer);
     replace_text(&http->ca, NULL);
@@ -387,7 +371,6 @@ void http_set_security(struct http *http, const struct http_security *security)
     replace_text(&http->ca, security->ca);
     replace_text(&http->certificate, security->certificate);
     replace_text(&http->proxy, security->proxy);
-    http->security++;
 }
 
 static void set_blob(CURL *easy, CURLoption option, const char *pem)
@@ -402,7 +385,6 @@ static void secure(struct call *call)
 {
     const struct http *http = call->http;
     CURL *e = call->easy;
-    call->secured = http->security;
     /* "" keeps curl from what the environment says */
     curl_easy_setopt(e, CURLOPT_PROXY, http->proxy != NULL ? http->proxy : "");
     set_blob(e, CURLOPT_CAINFO_BLOB, http->ca);
@@ -430,27 +412,15 @@ static void set_method(struct call *call)
 
 void http_send(struct http *http, const struct http_request *request)
 {
-    struct call *call = http->idle;
-    if (call != NULL)
-        DL_DELETE(http->idle, call);
-    else
-        call = call_create(http);
+    struct call *call = call_create(http);
     DL_APPEND(http->busy, call);
     call->request = *request;
-    size_t ceiling = request->text_max > 0 ? request->text_max : HTTP_TEXT_BYTES;
-    if (call->text.ceiling != ceiling) {
-        buffer_free(&call->text);
-        buffer_init(&call->text, ceiling);
-    }
-    buffer_clear(&call->text);
-    call->error[0] = '\0';
+    buffer_init(&call->text, request->text_max > 0 ? request->text_max : HTTP_TEXT_BYTES);
     call->headers = request->headers;
     call->headers->references++;
-    call->sends = 0;
     call->route = request->route;
     CURL *e = call->easy;
-    if (call->secured != http->security)
-        secure(call);
+    secure(call);
     if (call->route != NULL) {
         call->route->references++;
         if (!call->route->known)

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* HTTP/1.1 requests by libcurl on the event loop: handles and connections are kept and reused,
- * nothing blocks, no thread is used. It decides nothing: what an answer means is its user's
+/* HTTP/1.1 requests by libcurl on the event loop: connections are kept and reused, nothing
+ * blocks, no thread is used. It decides nothing: what an answer means is its user's
  * business. Redirects and cookies are not followed or kept, proxies only used as told. */
 struct event_base;
 struct http;
@@ -60,7 +60,6 @@ struct http_request {
 
 struct http_counters {
     uint64_t connections; /* opened so far */
-    uint64_t handles;     /* requests that were ever under way at once */
 };
 
 /* `drained` is called from the loop after the `done` calls of one turn; may be NULL. */

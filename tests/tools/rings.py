@@ -5,6 +5,7 @@ this with the rings to run; without any it runs all of them, in the order of RIN
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import random
@@ -278,7 +279,8 @@ def fuzz(options):
         return 0, 0
     if not build("fuzz", *targets):
         return one("build", 1)
-    return total(fuzz_target(name, options.fuzz_seconds) for name in targets)
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        return total(pool.map(lambda name: fuzz_target(name, options.fuzz_seconds), targets))
 
 
 # --- chaos --------------------------------------------------------------------------------------

@@ -115,6 +115,9 @@ static void says_what_is_wrong(void **state)
     refused("Endpoint=sb://[::1" REST, "sb://");
     refused("Endpoint=sb://[::1]x/" REST, "sb://");
     refused("Endpoint=sb://[]/" REST, "sb://");
+    refused("Endpoint=sb://h h/" REST, "sb://");
+    refused("Endpoint=sb://u@h/" REST, "sb://");
+    refused("HostName=h@x;SharedAccessKeyName=p;SharedAccessKey=abcd", "host[:port]");
     refused("Endpoint=sb://:5672/" REST, "sb://");
     refused("Endpoint=sb://h\x01/" REST, "control character");
 }

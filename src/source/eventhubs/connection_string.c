@@ -129,6 +129,18 @@ static bool parse_port(struct slice text, uint16_t *port)
     return value > 0 && value <= UINT16_MAX;
 }
 
+/* What a name or an address consists of: anything else would fail in the resolver, and later. */
+static bool is_host(struct slice host, bool address)
+{
+    for (size_t i = 0; i < host.n; i++) {
+        unsigned char c = (unsigned char)host.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && (c == '\0' || strchr(address ? ":.%" : "-._", c) == NULL))
+            return false;
+    }
+    return host.n > 0 && host.n <= 255;
+}
+
 /* host[:port]; an IPv6 address stands in brackets. */
 static bool parse_authority(struct slice authority, struct connection_string *out)
 {
@@ -146,7 +158,7 @@ static bool parse_authority(struct slice authority, struct connection_string *ou
     }
     out->port = out->plain ? PORT_PLAIN : PORT_TLS;
     bool has_port = port.p > host.p + host.n + bracket;
-    if (host.n == 0 || (has_port && !parse_port(port, &out->port)))
+    if (!is_host(host, bracket) || (has_port && !parse_port(port, &out->port)))
         return false;
     out->host = xstrndup(host.p, host.n);
     out->authority = xstrndup(authority.p, authority.n);

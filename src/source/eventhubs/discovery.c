@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "source/eventhubs/conditions.h"
 #include "source/eventhubs/limits.h"
+#include "source/eventhubs/replies.h"
 #include "source/eventhubs/tokens.h"
 
 #include <proton/condition.h>
@@ -68,18 +69,6 @@ static bool cut_end(struct slice *text, const char *end)
     return true;
 }
 
-/* 0 when the text is no number of a port. */
-static int64_t port_of(struct slice text)
-{
-    int64_t port = 0;
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9' || port > UINT16_MAX)
-            return 0;
-        port = port * 10 + (text.p[i] - '0');
-    }
-    return port;
-}
-
 bool discovery_endpoint(const struct redirect *redirect, const struct connection_string *iot_hub,
                         struct connection_string *out, struct error *err)
 {
@@ -92,7 +81,8 @@ bool discovery_endpoint(const struct redirect *redirect, const struct connection
                                 : authority;
     int64_t port = redirect->port;
     if (port == 0 && colon != NULL)
-        port = port_of((struct slice){colon + 1, (size_t)(authority.p + authority.n - colon - 1)});
+        port =
+            reply_port((struct slice){colon + 1, (size_t)(authority.p + authority.n - colon - 1)});
     if (port == 0)
         port = PORT_TLS;
     /* "/<event hub>/$management", or "/<event hub>/" when asked for the events themselves */
@@ -118,34 +108,6 @@ bool discovery_endpoint(const struct redirect *redirect, const struct connection
     return true;
 }
 
-static void read_info(pn_data_t *info, struct redirect *out)
-{
-    pn_data_rewind(info);
-    if (!pn_data_next(info) || pn_data_type(info) != PN_MAP || !pn_data_enter(info))
-        return;
-    while (pn_data_next(info)) {
-        pn_bytes_t name = pn_data_get_bytes(info);
-        struct slice key = {name.start, name.size};
-        if (!pn_data_next(info))
-            return;
-        pn_bytes_t value = pn_data_get_bytes(info);
-        struct slice text = {value.start, value.size};
-        if (slice_equal(key, SLICE_LITERAL("hostname")))
-            out->host = text;
-        else if (slice_equal(key, SLICE_LITERAL("network-host")))
-            out->network_host = text;
-        else if (slice_equal(key, SLICE_LITERAL("address")))
-            out->address = text;
-        else if (slice_equal(key, SLICE_LITERAL("port")))
-            out->port = pn_data_type(info) == PN_INT      ? pn_data_get_int(info)
-                        : pn_data_type(info) == PN_UINT   ? (int64_t)pn_data_get_uint(info)
-                        : pn_data_type(info) == PN_LONG   ? pn_data_get_long(info)
-                        : pn_data_type(info) == PN_USHORT ? (int64_t)pn_data_get_ushort(info)
-                        : pn_data_type(info) == PN_STRING ? port_of(text)
-                                                          : 0;
-    }
-}
-
 static void on_refused(struct discovery *discovery, pn_condition_t *condition)
 {
     struct error why;
@@ -158,7 +120,7 @@ static void on_refused(struct discovery *discovery, pn_condition_t *condition)
         return;
     }
     struct redirect redirect = {0};
-    read_info(pn_condition_info(condition), &redirect);
+    reply_redirect(pn_condition_info(condition), &redirect);
     discovery->found =
         discovery_endpoint(&redirect, discovery->iot_hub, &discovery->endpoint, &why);
     /* The connection has done its work either way. */

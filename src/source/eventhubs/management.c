@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "source/eventhubs/conditions.h"
 #include "source/eventhubs/limits.h"
+#include "source/eventhubs/replies.h"
 #include "source/eventhubs/request_link.h"
 #include "source/eventhubs/tokens.h"
 
@@ -20,49 +21,6 @@ struct management {
     uint64_t request; /* on its way; 0: none */
     int64_t asked_us;
 };
-
-static bool key_is(pn_data_t *map, const char *name)
-{
-    pn_bytes_t key = pn_data_get_bytes(map);
-    return slice_equal((struct slice){key.start, key.size}, slice_from(name));
-}
-
-/* The names of an array, or of a list, of strings. Returns how many; too many: 0. */
-static size_t read_names(pn_data_t *data, struct slice *names, size_t room)
-{
-    size_t count = 0;
-    if (!pn_data_enter(data))
-        return 0;
-    while (pn_data_next(data)) {
-        pn_bytes_t name = pn_data_get_bytes(data);
-        if (count == room || name.size == 0) {
-            count = 0;
-            break;
-        }
-        names[count++] = (struct slice){name.start, name.size};
-    }
-    (void)pn_data_exit(data);
-    return count;
-}
-
-static bool read_metadata(pn_data_t *body, struct source_metadata *metadata, struct slice *names)
-{
-    pn_data_rewind(body);
-    if (!pn_data_next(body) || pn_data_type(body) != PN_MAP || !pn_data_enter(body))
-        return false;
-    while (pn_data_next(body)) {
-        bool created = key_is(body, "created_at");
-        bool partitions = key_is(body, "partition_ids");
-        if (!pn_data_next(body))
-            return false;
-        if (created && pn_data_type(body) == PN_TIMESTAMP)
-            metadata->created_ms = pn_data_get_timestamp(body);
-        else if (partitions)
-            metadata->partition_count = read_names(body, names, EVENTHUBS_PARTITIONS);
-    }
-    metadata->partitions = names;
-    return metadata->partition_count > 0;
-}
 
 static void on_reply(void *ctx, uint64_t number, int status, struct slice description,
                      pn_message_t *reply)
@@ -81,7 +39,7 @@ static void on_reply(void *ctx, uint64_t number, int status, struct slice descri
     struct slice *names = xcalloc(EVENTHUBS_PARTITIONS, sizeof *names);
     struct source_metadata metadata = {.asked_us = management->asked_us,
                                        .endpoint = slice_from(management->endpoint)};
-    if (read_metadata(pn_message_body(reply), &metadata, names)) {
+    if (reply_metadata(pn_message_body(reply), &metadata, names, EVENTHUBS_PARTITIONS)) {
         management->handlers.metadata(management->handlers.ctx, &metadata);
     } else {
         error_set(&why, "cannot read the metadata of the hub");

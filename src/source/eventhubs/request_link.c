@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "source/eventhubs/conditions.h"
 #include "source/eventhubs/limits.h"
+#include "source/eventhubs/replies.h"
 
 #include <proton/condition.h>
 #include <proton/connection.h>
@@ -27,57 +28,15 @@ struct request_link {
     uint64_t last_number;
 };
 
-/* Reads the status out of the application properties, whose spelling differs between services. */
-static void read_status(pn_data_t *properties, int *status, struct slice *description)
-{
-    pn_data_rewind(properties);
-    if (!pn_data_next(properties) || !pn_data_enter(properties))
-        return;
-    while (pn_data_next(properties)) {
-        pn_bytes_t name = pn_data_get_bytes(properties);
-        struct slice key = {name.start, name.size};
-        if (!pn_data_next(properties))
-            break;
-        bool code = slice_equal(key, SLICE_LITERAL("status-code")) ||
-                    slice_equal(key, SLICE_LITERAL("statusCode"));
-        bool text = slice_equal(key, SLICE_LITERAL("status-description")) ||
-                    slice_equal(key, SLICE_LITERAL("statusDescription"));
-        if (code && pn_data_type(properties) == PN_INT)
-            *status = pn_data_get_int(properties);
-        else if (code && pn_data_type(properties) == PN_LONG)
-            *status = (int)pn_data_get_long(properties);
-        else if (text && pn_data_type(properties) == PN_STRING) {
-            pn_bytes_t value = pn_data_get_string(properties);
-            *description = (struct slice){value.start, value.size};
-        }
-    }
-}
-
-/* Our numbers travel as text: services echo a text as it is. */
-static uint64_t number_of(pn_atom_t id)
-{
-    uint64_t number = 0;
-    if (id.type != PN_STRING || id.u.as_bytes.size > 18)
-        return 0;
-    for (size_t i = 0; i < id.u.as_bytes.size; i++) {
-        char c = id.u.as_bytes.start[i];
-        if (c < '0' || c > '9')
-            return 0;
-        number = number * 10 + (uint64_t)(c - '0');
-    }
-    return number;
-}
-
 static void take_reply(struct request_link *link)
 {
     /* Proton asserts that there are bytes. */
     if (link->bytes.n == 0 ||
         pn_message_decode(link->scratch, link->bytes.data, link->bytes.n) != 0)
         return;
-    int status = 0;
     struct slice description = {NULL, 0};
-    read_status(pn_message_properties(link->scratch), &status, &description);
-    uint64_t number = number_of(pn_message_get_correlation_id(link->scratch));
+    int status = reply_status(link->scratch, &description);
+    uint64_t number = reply_number(link->scratch);
     if (number != 0)
         link->handlers.replied(link->handlers.ctx, number, status, description, link->scratch);
 }
