@@ -8,6 +8,8 @@ import sources
 
 FOLDERS = ["server", "deploy"]
 METHODS = {"peer", "scram-sha-256", "reject", "cert"}
+# By these a rule is told from a line of a shell script that begins alike.
+KNOWN = METHODS | {"trust", "md5", "password", "ident", "ldap", "radius", "pam", "bsd", "gss", "sspi"}
 HERE = re.compile(r"^(127\.0\.0\.1/32|::1/128|localhost)$")
 # A line of pg_hba.conf, alone or in a list of YAML.
 RULE = re.compile(r"^\s*(?:-\s+)?[\"']?(local|host|hostssl|hostnossl|hostgssenc)\s+(\S.*?)[\"']?\s*$")
@@ -26,13 +28,14 @@ def shipped():
 def rules(path):
     for number, line in enumerate(sources.text(path).splitlines(), 1):
         match = RULE.match(line.split("#")[0])
-        if match:
-            yield f"{path}:{number}: ", match.group(1), match.group(2).split()
+        words = [word for word in match.group(2).split() if "=" not in word] if match else []
+        if len(words) >= 3 and words[-1] in KNOWN:
+            yield f"{path}:{number}: ", match.group(1), words
 
 
 def check_rule(where, kind, words):
     address = words[2] if kind != "local" and len(words) > 3 else None
-    method = words[-1] if "=" not in words[-1] else words[-2]
+    method = words[-1]
     if method not in METHODS:
         yield where + f"{method} lets in whom it should not; use scram-sha-256"
     if kind == "host" and method != "reject" and not (address and HERE.match(address)):
