@@ -19,10 +19,10 @@ DECLARE
         'keep', 'decline', 'abandon_offset', 'save_checkpoints', 'report',
         -- configuration and delivery
         'configuration', 'resolve', 'file_dead_letters', 'keep_dead_letters', 'claim_dead_letters',
-        'settle_replays', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version'];
+        'settle_replays', 'note_presence', 'presence_of', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version'];
     admin_functions constant text[] := ARRAY[
         'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub',
-        'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'explain_device',
+        'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'explain_device',
         'replay_dead_letters', 'discard_dead_letters', 'set_dead_letter_policy',
         'prune_history', 'reset_checkpoint', 'drain_node', 'undrain_node', 'move_partition', 'unpin_partition',
         'set_capacity', 'pause_hub', 'resume_hub', 'pause_partition', 'resume_partition', 'set_setting',

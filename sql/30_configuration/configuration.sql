@@ -1,7 +1,7 @@
 -- configuration(session_key)
 -- Purpose: all that a node needs to know of the configuration, in one consistent reading.
 -- Returns: {"version": N, "destinations": [...], "fleets": [...], "mappings": [...],
---          "hubs": [...], "settings": {...}};
+--          "heartbeats": [...], "hubs": [...], "settings": {...}};
 --          the members of the rows are named like the columns of the tables. Of hubs, start_ms and
 --          start_sequence say what start_at means, if it is a time or a sequence number (a node that
 --          does not know the latter begins at the earliest event); raises HF002.

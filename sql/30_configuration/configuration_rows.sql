@@ -1,7 +1,7 @@
 -- configuration_rows()
 -- Purpose: what configuration() gives to nodes, for callers that were checked. Internal.
 -- Returns: as there.   Calls: nothing.
--- Tables: destination, fleet, mapping, hub, setting, version (read).
+-- Tables: destination, fleet, mapping, heartbeat, hub, setting, version (read).
 CREATE OR REPLACE FUNCTION holdfast.configuration_rows()
 RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
@@ -17,6 +17,10 @@ AS $$
         'mappings', (SELECT coalesce(jsonb_agg(to_jsonb(m) || jsonb_build_object('value', m.value::text)
                                                ORDER BY m.fleet, m.rank, m.name), '[]')
                        FROM holdfast.mapping m),
+        'heartbeats', (SELECT coalesce(jsonb_agg(to_jsonb(b) || jsonb_build_object('silence_ms',
+                                                     (extract(epoch FROM b.silence) * 1000)::bigint)
+                                                 ORDER BY b.fleet, b.rank, b.name), '[]')
+                         FROM holdfast.heartbeat b),
         'hubs', (SELECT coalesce(jsonb_agg(to_jsonb(h) || jsonb_build_object(
                             'start_ms', CASE WHEN h.start_at ~ '^[0-9]'
                                 THEN (extract(epoch FROM h.start_at::timestamptz) * 1000)::bigint END,
@@ -31,4 +35,4 @@ AS $$
      WHERE v.what = 'config'
 $$;
 COMMENT ON FUNCTION holdfast.configuration_rows() IS
-    'Internal: destinations, fleets, mapping rules, hubs and settings in one consistent reading';
+    'Internal: destinations, fleets, mapping and heartbeat rules, hubs and settings in one consistent reading';

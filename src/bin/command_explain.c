@@ -3,6 +3,7 @@
 #include "bin/commands.h"
 #include "bin/options.h"
 #include "core/event.h"
+#include "core/heartbeat.h"
 #include "core/json_scan.h"
 #include "node/payload.h"
 #include "store/configuration.h"
@@ -128,6 +129,16 @@ static int show_payload(struct payload *payload, const char *bound)
     return EXIT_DONE;
 }
 
+static void show_heartbeat(const struct fleet_config *fleet, const char *device, const char *module)
+{
+    const struct heartbeat_rule *rule = heartbeat_select(fleet->heartbeats, fleet->heartbeat_count,
+                                                         slice_from(device), slice_from(module));
+    if (rule != NULL)
+        (void)printf("heartbeat: %s is true with the first event after silence, and false after "
+                     "%.3f s without one, by rule %s\n",
+                     rule->property, (double)rule->silence_ms / 1000, rule->name);
+}
+
 static void show_way(const struct store_explanation *where, const char *device, const char *module)
 {
     const struct fleet_config *fleet = configuration_fleet(where->configuration, where->fleet);
@@ -165,6 +176,8 @@ static int explain(const struct options *options, const struct store_explanation
         (void)printf("dead letter, unparsable: %s\n", why.message);
     else
         status = show_payload(payload, where->thing);
+    if (status == EXIT_DONE)
+        show_heartbeat(fleet, options->device, options->module);
     payload_free(payload);
     return status;
 }

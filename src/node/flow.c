@@ -8,6 +8,7 @@
 #include "node/destination.h"
 #include "node/destinations.h"
 #include "node/grants.h"
+#include "node/heartbeats.h"
 #include "node/hubs.h"
 #include "node/instruments.h"
 #include "node/office.h"
@@ -99,6 +100,27 @@ static struct parcel *make_parcels(struct node_parts *node, const struct event_v
     return parcels;
 }
 
+/* Adds what the event says of its device to what it says itself: the event is complete when both
+ * are. */
+static void add_heartbeat(const struct event_view *event, const struct fleet_config *fleet,
+                          const struct lane_key *key, struct parcel **parcels)
+{
+    const struct owner *owner = event->owner;
+    if (fleet->heartbeat_count == 0 || owner->kind != OWNER_GRANT)
+        return;
+    struct parcel *beat = heartbeats_heard(grant_beats(event->owner), event->owner, event->ticket,
+                                           fleet, event->message, key);
+    if (beat == NULL)
+        return;
+    if (*parcels != NULL) {
+        struct bundle *bundle = (*parcels)->bundle;
+        if (bundle == NULL)
+            parcel_join(*parcels, &bundle);
+        parcel_join(beat, &bundle);
+    }
+    DL_APPEND(*parcels, beat);
+}
+
 static bool read_payload(struct node_parts *node, const struct fleet_config *fleet,
                          const struct event_view *event, struct slice thing, struct error *why)
 {
@@ -124,13 +146,14 @@ static void deliver(struct node_parts *node, const char *fleet_name, struct even
         give_up_body(node, event, &why);
         return;
     }
-    if (payload_things(node->payload) == 0) {
-        finish(event);
+    struct parcel *parcels = make_parcels(node, event), *parcel, *next;
+    if (parcels == NULL && payload_things(node->payload) > 0) {
+        give_up(node, event, "unparsable", "the rows of the event are too long");
         return;
     }
-    struct parcel *parcels = make_parcels(node, event), *parcel, *next;
+    add_heartbeat(event, fleet, key, &parcels);
     if (parcels == NULL) {
-        give_up(node, event, "unparsable", "the rows of the event are too long");
+        finish(event);
         return;
     }
     DL_FOREACH_SAFE(parcels, parcel, next)
@@ -212,6 +235,10 @@ void flow_completed(struct node_parts *node, struct parcel *parcel, struct metri
         replay_completed(parcel->partition);
         return;
     }
+    if (owner->kind == OWNER_HEARTBEAT) {
+        heartbeats_told(parcel->partition, parcel);
+        return;
+    }
     node->counts.events_delivered++;
     instrument_span(latency, (node->wall_ms - parcel->enqueued_ms) * MS_US);
     grant_complete(parcel->partition, parcel->ticket);
@@ -227,6 +254,11 @@ void flow_refused(struct node_parts *node, struct destination *destination, stru
     }
     if (owner->kind == OWNER_REPLAY) {
         replay_refused(parcel->partition, detail);
+        destination_row_done(destination, parcel);
+        return;
+    }
+    if (owner->kind == OWNER_HEARTBEAT) {
+        heartbeats_refused(parcel->partition, parcel, detail);
         destination_row_done(destination, parcel);
         return;
     }

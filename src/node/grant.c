@@ -7,6 +7,7 @@
 #include "node/flow.h"
 #include "node/grant_state.h"
 #include "node/grants.h"
+#include "node/heartbeats.h"
 #include "node/hubs.h"
 #include "node/membership.h"
 #include "node/office.h"
@@ -60,6 +61,7 @@ static void remember_prefix(struct grant *grant)
 void grant_inherit(struct grant *grant, struct grant *former)
 {
     remember_prefix(former);
+    heartbeats_inherit(grant->beats, former->beats);
     struct inherit_past past = {.began = former->began_sequence,
                                 .lettered = former->lettered_sequence,
                                 .prefix = former->resume_sequence};
@@ -85,6 +87,7 @@ static void drop_all(struct grant *grant)
     node->counts.dropped_unsent += tracker_in_flight(grant->tracker);
     remember_prefix(grant);
     destinations_abandon(node->destinations, grant);
+    heartbeats_drop(grant->beats, true);
     binder_drop(node->binder, grant, INT64_MIN);
     office_drop(node->office, grant);
     tracker_reset(grant->tracker);
@@ -100,6 +103,7 @@ static void drop_unsent(struct grant *grant)
     if (completed > above)
         above = completed;
     destinations_drop(node->destinations, grant, above);
+    heartbeats_drop(grant->beats, false);
     binder_drop(node->binder, grant, above);
     tracker_cut(grant->tracker, above);
 }
@@ -304,6 +308,7 @@ void grant_message(struct grant *grant, const struct source_message *message)
     }
     if (grant->state != OWNERSHIP_READING || grant->overflowed)
         return;
+    heartbeats_read(grant->beats, message);
     grant->attempts = 0;
     node->counts.events_received++;
     node->counts.bytes_received += message->wire_bytes;
@@ -419,6 +424,27 @@ struct hub *grant_hub(const struct grant *grant)
     return hubs_find(grant->node->hubs, grant->hub_name);
 }
 
+void grant_open_beats(struct grant *grant)
+{
+    struct beats_place place = {grant->hub_name, grant->partition_id, grant->token,
+                                grant->resume_enqueued_ms};
+    if (grant->beats == NULL)
+        grant->beats = heartbeats_open(grant->node->heartbeats, &place);
+}
+
+void grant_look_for_silence(struct grant *grant, int64_t now_us)
+{
+    bool listening = grant->state == OWNERSHIP_READING && grant->reader != NULL &&
+                     !grant->stopping && !grant->overflowed && !grant->held &&
+                     grant->outstanding > 0 && membership_trusted(grant->node->membership, now_us);
+    heartbeats_look(grant->beats, listening, now_us);
+}
+
+struct beats *grant_beats(const struct grant *grant)
+{
+    return grant->beats;
+}
+
 int grant_partition_id(const struct grant *grant)
 {
     return grant->partition_id;
@@ -431,6 +457,7 @@ int64_t grant_token(const struct grant *grant)
 
 void grant_free(struct grant *grant)
 {
+    heartbeats_close(grant->beats);
     tracker_free(grant->tracker);
     free(grant->hub_name);
     free(grant->partition);

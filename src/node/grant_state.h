@@ -28,6 +28,7 @@ struct grant {
 
     struct source_reader *reader;
     struct tracker *tracker;
+    struct beats *beats;  /* of the heartbeat rules; NULL: there are none */
     uint32_t outstanding; /* credit granted and not yet used */
     char *resume_offset;  /* where to read on when the tracker knows nothing; NULL: start_ms */
     int64_t start_ms;     /* an administrator's choice, 0: the start of the log; -1: start policy */
@@ -60,6 +61,10 @@ struct grant {
 void grant_step(struct grant *grant, enum ownership_event event, const struct error *why);
 /* Begins where the former grant of the same partition stands, if that is sound: core/inherit. */
 void grant_inherit(struct grant *grant, struct grant *former);
+/* Takes part in the heartbeat rules, if there are any. */
+void grant_open_beats(struct grant *grant);
+/* Says of which Things nothing has been heard for too long. */
+void grant_look_for_silence(struct grant *grant, int64_t now_us);
 /* Asks for more messages when enough room has come free. */
 void grant_top_up(struct grant *grant);
 void grant_free(struct grant *grant);

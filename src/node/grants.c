@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "node/destinations.h"
 #include "node/grant_state.h"
+#include "node/heartbeats.h"
 #include "node/hubs.h"
 #include "node/instruments.h"
 #include "node/membership.h"
@@ -115,6 +116,16 @@ static struct grant *former_of(struct grants *g, const struct store_assigned *ro
     return NULL;
 }
 
+void grants_configure(struct grants *g)
+{
+    struct grant *grant;
+    DL_FOREACH(g->list, grant)
+    {
+        grant_open_beats(grant);
+    }
+    heartbeats_configure(g->node->heartbeats);
+}
+
 static void create(struct grants *g, const struct store_assigned *row)
 {
     int64_t start = row->start_offset != NULL ? row->sequence : INHERIT_NONE;
@@ -150,6 +161,7 @@ static void create(struct grants *g, const struct store_assigned *row)
     log_info(g->node->log, "partition granted", F_TEXT("hub", row->hub),
              F_TEXT("partition", row->partition), F_NUMBER("token", row->token),
              F_TEXT("offset", row->start_offset != NULL ? row->start_offset : "none"));
+    grant_open_beats(grant);
     if (former != NULL)
         grant_inherit(grant, former);
 }
@@ -160,6 +172,8 @@ void grants_retire(struct grants *g, struct grant *grant)
     g->count--;
     g->ended[g->ended_at] = (struct ended){grant->partition_id, grant->token, clock_now_us()};
     g->ended_at = (g->ended_at + 1) % ENDED_KEPT;
+    heartbeats_close(grant->beats);
+    grant->beats = NULL;
     if (grant->reader == NULL)
         grant_free(grant);
     else
@@ -336,6 +350,22 @@ static void on_saved(void *ctx, const struct store_saved_row *rows, size_t count
         grants_save(g);
 }
 
+/* What heartbeat rules know of these events is in the database: now the checkpoints may pass them.
+ */
+static void on_beats_saved(void *ctx, bool ok)
+{
+    struct save *save = ctx;
+    struct grants *g = save->set;
+    struct pg_connection *work = membership_work(g->node->membership);
+    if (ok && work != NULL) {
+        store_save_checkpoints(work, membership_key(g->node->membership), save->rows, save->count,
+                               on_saved, save);
+        return;
+    }
+    g->saving = false;
+    save_free(save);
+}
+
 void grants_save(struct grants *g)
 {
     struct pg_connection *work = membership_work(g->node->membership);
@@ -364,8 +394,8 @@ void grants_save(struct grants *g)
     }
     g->saving = true;
     metric_observe(g->batch_size, (double)save->count);
-    store_save_checkpoints(work, membership_key(g->node->membership), save->rows, save->count,
-                           on_saved, save);
+    if (!heartbeats_save(g->node->heartbeats, on_beats_saved, save))
+        on_beats_saved(save, true);
 }
 
 void grants_save_anew(struct grants *g)
@@ -397,6 +427,12 @@ static void look_at_hub(struct grant *grant, const struct hub *hub, int64_t now_
     grant_step(grant, OWNERSHIP_UNREADABLE, &why);
 }
 
+static bool is_drained(const struct grant *grant)
+{
+    return grant->reader == NULL && tracker_in_flight(grant->tracker) == 0 &&
+           heartbeats_idle(grant->beats);
+}
+
 static void look_after(struct grant *grant, int64_t now_us)
 {
     struct hub *hub = hubs_find(grant->node->hubs, grant->hub_name);
@@ -423,7 +459,7 @@ static void look_after(struct grant *grant, int64_t now_us)
         grant_top_up(grant);
         break;
     case OWNERSHIP_DRAINING:
-        if (grant->reader == NULL && tracker_in_flight(grant->tracker) == 0) {
+        if (is_drained(grant)) {
             grant_step(grant, OWNERSHIP_DRAINED, NULL);
             break;
         }
@@ -437,8 +473,7 @@ static void look_after(struct grant *grant, int64_t now_us)
         break;
     case OWNERSHIP_FINISHING:
     case OWNERSHIP_STORING:
-        if (grant->state == OWNERSHIP_FINISHING && grant->reader == NULL &&
-            tracker_in_flight(grant->tracker) == 0)
+        if (grant->state == OWNERSHIP_FINISHING && is_drained(grant))
             grant_step(grant, OWNERSHIP_DRAINED, NULL);
         else if (now_us >= grant->finish_by_us)
             grant_step(grant, OWNERSHIP_OVERDUE, NULL);
@@ -453,6 +488,7 @@ void grants_tick(struct grants *g, int64_t now_us)
     struct grant *grant, *next;
     DL_FOREACH_SAFE(g->list, grant, next)
     {
+        grant_look_for_silence(grant, now_us);
         look_after(grant, now_us);
     }
     if (now_us >= g->save_at_us)

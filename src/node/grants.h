@@ -21,6 +21,8 @@ struct store_partition_end;
 struct grants *grants_create(struct node_parts *node);
 void grants_free(struct grants *g);
 
+/* Another configuration. */
+void grants_configure(struct grants *g);
 /* The whole assignment of this session, as the database says it. */
 void grants_assign(struct grants *g, const struct store_assigned *rows, size_t count);
 /* A new session: what the last one saved may have been lost with a crash of the database, so every
@@ -47,6 +49,7 @@ void grant_ended(struct grant *grant, enum source_end end, const struct error *w
 
 /* From the flow. */
 struct hub *grant_hub(const struct grant *grant);
+struct beats *grant_beats(const struct grant *grant); /* NULL: no heartbeat rule */
 int grant_partition_id(const struct grant *grant);
 int64_t grant_token(const struct grant *grant);
 /* A dead letter of that event is stored. */

@@ -6,6 +6,7 @@
 #include "node/binder.h"
 #include "node/destinations.h"
 #include "node/grants.h"
+#include "node/heartbeats.h"
 #include "node/hubs.h"
 #include "node/membership.h"
 #include "node/office.h"
@@ -50,6 +51,7 @@ static void on_live(void *ctx)
     node->held = false;
     node->parts.counts.joins++;
     grants_save_anew(node->parts.grants);
+    heartbeats_save_anew(node->parts.heartbeats);
 }
 
 /* Telemetry goes on: Event Hubs itself throws out a reader whose partition was given to another
@@ -79,6 +81,7 @@ static void on_configuration(void *ctx, struct configuration *configuration)
              F_NUMBER("destinations", configuration->destination_count));
     destinations_configure(node->parts.destinations, configuration);
     hubs_configure(node->parts.hubs, configuration);
+    grants_configure(node->parts.grants);
     /* The rules of a fleet decide which Thing a device writes to. */
     binder_invalidate(node->parts.binder);
     configuration_free(old);
@@ -246,6 +249,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
     replays_tick(node->parts.replays, now);
     hubs_tick(node->parts.hubs, now);
     grants_tick(node->parts.grants, now);
+    heartbeats_tick(node->parts.heartbeats, now);
     look_after_autonomy(node, now);
     if (now >= node->secrets_at_us) {
         node->secrets_at_us = now + SECRETS_MS * MS_US;
@@ -308,6 +312,7 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
     parts->payload = payload_create();
     parts->destinations = destinations_create(parts);
     parts->hubs = hubs_create(parts);
+    parts->heartbeats = heartbeats_create(parts);
     parts->grants = grants_create(parts);
     parts->binder = binder_create(parts);
     parts->office = office_create(parts);
@@ -349,6 +354,7 @@ void node_free(struct node *node)
     membership_free(parts->membership);
     hubs_free(parts->hubs);
     grants_free(parts->grants);
+    heartbeats_free(parts->heartbeats);
     replays_free(parts->replays);
     office_free(parts->office);
     binder_free(parts->binder);
@@ -416,6 +422,7 @@ void node_snapshot(const struct node *node, struct node_snapshot *s)
         .events_waiting = binder_waiting(parts->binder),
         .letters_waiting = office_waiting(parts->office),
         .letters_held = office_held(parts->office),
+        .things_connected = heartbeats_connected(parts->heartbeats),
         .events_per_second = node->events_per_second,
     };
     process_look(&s->process);

@@ -52,7 +52,7 @@ struct node_snapshot {
     int64_t leader_token;
     int64_t remaining_trust_us, ping_us, stall_max_us;
     size_t partitions, in_flight, bytes_in_flight, on_the_wire, bindings_cached, events_waiting,
-        letters_waiting, letters_held;
+        letters_waiting, letters_held, things_connected;
     size_t in_state[OWNERSHIP_ENDED + 1]; /* partitions, by the state of their grant */
     int64_t lag_events, lag_max_ms;       /* of all partitions together; of the worst */
     int64_t events_per_second;

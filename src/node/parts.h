@@ -21,6 +21,7 @@ struct binder;
 struct office;
 struct payload;
 struct replays;
+struct heartbeats;
 
 /* How a partition left this node, or did not. */
 enum hand_over {
@@ -50,6 +51,7 @@ struct node_counts {
         checkpoints_refused;
     uint64_t requests, requests_retried, requests_unknown, values_again, replays_delivered;
     uint64_t takeovers, delivered_unsaved, stolen, wakeups, joins;
+    uint64_t heartbeats_heard, heartbeats_lost;
     uint64_t hand_overs[HAND_OVERS], letters_by_reason[LETTER_REASONS];
 };
 
@@ -75,11 +77,12 @@ struct node_parts {
     struct binder *binder;
     struct office *office;
     struct replays *replays;
+    struct heartbeats *heartbeats;
     struct node_counts counts;
 };
 
 /* Whose a parcel is: the first member of everything that parcel->partition may point to. */
-enum owner_kind { OWNER_GRANT, OWNER_REPLAY };
+enum owner_kind { OWNER_GRANT, OWNER_REPLAY, OWNER_HEARTBEAT };
 struct owner {
     enum owner_kind kind;
 };

@@ -1,6 +1,7 @@
 #include "store/configuration.h"
 
 #include "base/memory.h"
+#include "core/heartbeat.h"
 #include "core/mapping.h"
 #include "pg/connection.h"
 #include "store/values.h"
@@ -208,6 +209,34 @@ static bool read_rules(struct json_object *root, struct fleet_config *fleet, str
     return fleet->rule_count == 0 || fleet->mapping != NULL;
 }
 
+static bool read_heartbeat(struct json_object *from, struct heartbeat_rule *to, struct error *err)
+{
+    to->silence_ms = 0;
+    return need_text(from, "name", &to->name, err) &&
+           need_text(from, "property", &to->property, err) &&
+           text_of(from, "devices", &to->devices, err) &&
+           text_of(from, "modules", &to->modules, err) &&
+           number_of(from, "silence_ms", &to->silence_ms, err) &&
+           (to->silence_ms > 0 || refuse(err, "has a number that cannot be used in", "silence_ms"));
+}
+
+/* The same of the heartbeat rules. */
+static bool read_heartbeats(struct json_object *root, struct fleet_config *fleet, struct error *err)
+{
+    struct json_object *list = member_of(root, "heartbeats");
+    size_t count = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+    fleet->heartbeats = xcalloc(count, sizeof *fleet->heartbeats);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *row = json_object_array_get_idx(list, i);
+        struct json_object *name = member_of(row, "fleet");
+        if (name == NULL || strcmp(json_object_get_string(name), fleet->name) != 0)
+            continue;
+        if (!read_heartbeat(row, &fleet->heartbeats[fleet->heartbeat_count++], err))
+            return false;
+    }
+    return true;
+}
+
 static bool read_hub(struct json_object *from, struct hub_config *to, struct error *err)
 {
     char start, new_log, invalid_offset;
@@ -248,7 +277,7 @@ static bool read_all(struct json_object *root, struct configuration *c, struct e
     c->fleets = xcalloc(c->fleet_count, sizeof *c->fleets);
     for (size_t i = 0; i < c->fleet_count; i++)
         if (!read_fleet(json_object_array_get_idx(list, i), &c->fleets[i], err) ||
-            !read_rules(root, &c->fleets[i], err))
+            !read_rules(root, &c->fleets[i], err) || !read_heartbeats(root, &c->fleets[i], err))
             return false;
     if (!list_of(root, "hubs", &list, &c->hub_count, err))
         return false;
@@ -290,6 +319,14 @@ static void free_rules(struct fleet_config *fleet)
             free(texts[t]);
     }
     free(fleet->rules);
+    for (size_t i = 0; i < fleet->heartbeat_count; i++) {
+        struct heartbeat_rule *rule = &fleet->heartbeats[i];
+        free(rule->name);
+        free(rule->property);
+        free(rule->devices);
+        free(rule->modules);
+    }
+    free(fleet->heartbeats);
 }
 
 void configuration_free(struct configuration *c)

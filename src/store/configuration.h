@@ -11,6 +11,7 @@
 struct pg_connection;
 struct mapping;
 struct mapping_rule;
+struct heartbeat_rule;
 
 struct destination_config {
     char *name;
@@ -36,6 +37,8 @@ struct fleet_config {
     struct mapping_rule *rules; /* for the payloads; texts are the configuration's */
     size_t rule_count;
     struct mapping *mapping; /* of them, with its scratch; NULL: there are none */
+    struct heartbeat_rule *heartbeats;
+    size_t heartbeat_count;
 };
 
 /* What to do when the hub says that the offset of a checkpoint does not exist. */

@@ -17,6 +17,7 @@ from mutation.observe import OBSERVE
 from mutation.port import PORT
 from mutation.security import SECURITY
 from mutation.simulated import SIMULATED
+from mutation.things import THINGS
 from mutation.trust import LEASE, OWNERSHIP
 
 CHECKPOINTS = [
@@ -539,4 +540,4 @@ STEERING = [
 
 MUTATIONS = [*DATABASE, *MAPPING, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
              *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED, *LETTERS, *SECURITY, *PORT,
-             *OBSERVE]
+             *OBSERVE, *THINGS]

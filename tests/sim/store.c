@@ -9,6 +9,7 @@
 #include "store/configuration.h"
 #include "store/coordination.h"
 #include "store/dead_letters.h"
+#include "store/presence.h"
 #include "store/progress.h"
 #include "store/server.h"
 
@@ -397,6 +398,25 @@ void store_resolve(struct pg_connection *pg, const char *key, const char *fleet,
         hub_thing_of(call->devices[i].name, call->devices[i].thing, sizeof call->devices[i].thing);
     }
     call_submit(pg, call);
+}
+
+/* The model has no heartbeat rules. */
+void store_note_presence(struct pg_connection *pg, const char *key,
+                         const struct store_presence *rows, size_t count, store_done_fn done,
+                         void *ctx)
+{
+    (void)rows;
+    (void)count;
+    simple(pg, CALL_NOTHING, key, done, ctx);
+}
+
+void store_presence_of(struct pg_connection *pg, const char *key, int partition_id,
+                       store_presence_fn done, void *ctx)
+{
+    (void)pg;
+    (void)key;
+    (void)partition_id;
+    done(ctx, NULL, 0, NULL);
 }
 
 void store_configuration(struct pg_connection *pg, const char *key, store_configuration_fn done,

@@ -1,0 +1,114 @@
+"""A property that says whether anything is heard of a device."""
+
+from harness.waiting import wait_until
+from proof import end
+from test_mapping import explain, values
+
+EDGE, OTHER = "edge-1", "device-1"
+
+
+def set_heartbeat(cluster, silence, **arguments):
+    given = "".join(f", {argument} => %s" for argument in arguments)
+    cluster.query(f"SELECT holdfast.set_heartbeat('demo', 'edge', silence => %s{given})",
+                  (silence, *arguments.values()), user="admin")
+
+
+def said(cluster, thing=EDGE, name="isConnected"):
+    return [value for _name, value in values(cluster, name, thing)]
+
+
+def connected(cluster):
+    return [row.thing for row in cluster.query(
+        "SELECT thing FROM holdfast.connected_things ORDER BY 1", user="reader")]
+
+
+def test_silence_is_said_and_the_next_event_ends_it(make_cluster):
+    cluster = make_cluster(nodes=1, partitions=1, things=[EDGE, OTHER])
+    cluster.hub.send(EDGE, body={"x": 1})
+    cluster.wait_delivered()
+    set_heartbeat(cluster, "2 seconds", devices="edge-*")
+
+    def heard():
+        cluster.hub.send(EDGE, body={"x": 2})
+        return said(cluster)
+
+    wait_until(heard, 30, "the rule is followed", every=0.1)
+    cluster.wait_delivered()
+    assert said(cluster) == [True] and connected(cluster) == [EDGE]
+    wait_until(lambda: said(cluster) == [True, False], 60, "the silence is said")
+    wait_until(lambda: connected(cluster) == [], 30, "and forgotten")
+    cluster.hub.send(EDGE, body={})  # no value, and yet a sign of life
+    cluster.hub.send(OTHER, body={"x": 3})
+    wait_until(lambda: said(cluster)[2:3] == [True], 30, "the next event ends it")
+    cluster.wait_delivered()
+    assert said(cluster, OTHER) == [], "a rule for edge-* does not concern others"
+    status, text = explain(cluster, "--device", EDGE, body="{}")
+    assert status == 0 and ("isConnected is true with the first event after silence, and false after "
+                            "2.000 s without one, by rule edge") in text, text
+    cluster.query("SELECT holdfast.drop_heartbeat('demo', 'edge')", user="admin")
+    assert cluster.dead_letters() == [] and connected(cluster) == []
+    end(cluster)
+
+
+def test_a_node_that_dies_leaves_nobody_connected_for_ever(make_cluster):
+    """Who goes on sending is never called disconnected, who stops is, whoever reads on."""
+    cluster = make_cluster(nodes=2, partitions=1, things=[EDGE, "device-00000"])
+    set_heartbeat(cluster, "5 seconds")
+    cluster.hub.generate(devices=1, rate=20, properties=2)
+
+    def both():
+        cluster.hub.send(EDGE, body={"x": 1})
+        return connected(cluster) == ["device-00000", EDGE]
+
+    wait_until(both, 30, "both are heard of", every=0.2)
+    (owner,) = set(cluster.owners().values())
+    cluster.nodes[owner].kill()
+    wait_until(lambda: set(cluster.owners().values()) - {owner}, 30, "another node reads on")
+    wait_until(lambda: said(cluster)[-1:] == [False], 60, "the silence of the one is said")
+    cluster.hub.stop_generator()
+    cluster.wait_delivered()
+    found = cluster.check()
+    assert found["lost"] == found["altered"] == found["out_of_order"] == 0, found
+    # The hub never sent them.
+    assert found["foreign"] == len(said(cluster)) + len(said(cluster, "device-00000"))
+    assert False not in said(cluster, "device-00000"), "the other was never silent"
+    # The successor says "connected" once more, as it cannot know what had arrived.
+    assert said(cluster, "device-00000")[:2] == [True, True]
+    assert len(said(cluster, "device-00000")) <= 3
+    end(cluster)
+
+
+def test_no_checkpoint_passes_a_device_that_the_next_owner_would_not_know(make_cluster):
+    cluster = make_cluster(nodes=1, partitions=1, things=[EDGE, OTHER])
+    set_heartbeat(cluster, "1 hour", devices="edge-*")
+    wait_until(lambda: "heartbeat set" in str(cluster.query("SELECT message FROM holdfast.events")),
+               30, "the rule is set")
+
+    def noted_again(before):
+        """The backend that waits for the lock with another call than before."""
+        return cluster.query(
+            "SELECT pid, query_start FROM pg_stat_activity WHERE query LIKE %s AND pid <>"
+            " pg_backend_pid() AND wait_event_type = 'Lock' AND query_start > %s",
+            ("%note_presence%", before))
+
+    held = cluster.postgres.connect("postgres", cluster.database)
+    held.autocommit = False
+    with held.cursor() as cursor:
+        cursor.execute("LOCK TABLE holdfast.presence IN SHARE MODE")
+
+        def heard():
+            cluster.hub.send(EDGE, body={"x": 1})
+            return said(cluster)
+
+        wait_until(heard, 30, "the rule is followed", every=0.2)
+        (first,) = wait_until(lambda: noted_again("-infinity"), 30, "the row is being written")
+        before = cluster.checkpoints()
+        cluster.hub.send(OTHER, body={"x": 2})
+        cluster.query("SELECT pg_cancel_backend(%s)", (first.pid,))
+        wait_until(lambda: noted_again(first.query_start), 30, "it is tried again")
+        assert cluster.checkpoints() == before, "the first attempt was in vain"
+    held.rollback()
+    held.close()
+    cluster.wait_delivered()
+    assert connected(cluster) == [EDGE] and said(cluster) == [True]
+    end(cluster)
