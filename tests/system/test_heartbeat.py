@@ -61,6 +61,9 @@ def test_a_node_that_dies_leaves_nobody_connected_for_ever(make_cluster):
         return connected(cluster) == ["device-00000", EDGE]
 
     wait_until(both, 30, "both are heard of", every=0.2)
+    mark = cluster.hub.ends()["0"]
+    wait_until(lambda: cluster.checkpoints().get("0", -1) >= mark, 30,
+               "no event of the one will be read again")
     (owner,) = set(cluster.owners().values())
     cluster.nodes[owner].kill()
     wait_until(lambda: set(cluster.owners().values()) - {owner}, 30, "another node reads on")
