@@ -33,8 +33,6 @@ struct grant_call {
     enum ownership_event yes, no;
 };
 
-struct grant *grants_find(struct grants *g, int partition_id, int64_t token);
-
 /* ---- actions ------------------------------------------------------------------------------ */
 
 static void stop_reader(struct grant *grant)

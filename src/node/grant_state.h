@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Private to grants.c and grant.c. */
+/* Private to grants.c, grant.c and grants_save.c. */
 
 struct grants;
 struct hub;
@@ -56,6 +56,29 @@ struct grant {
     bool assigned;
     struct grant *next, *prev;
 };
+
+enum { ENDED_KEPT = 64 };
+
+/* A grant that ended, so that an answer of the database that was asked for before cannot bring it
+ * back to life. */
+struct ended {
+    int partition_id;
+    int64_t token, at_us;
+};
+
+struct grants {
+    struct node_parts *node;
+    struct grant *list;
+    struct grant *retired; /* ended, but the reader has not let go yet */
+    size_t count;
+    struct ended ended[ENDED_KEPT];
+    size_t ended_at;
+    bool saving;
+    int64_t save_at_us;
+    struct metric *batch_size;
+};
+
+struct grant *grants_find(struct grants *g, int partition_id, int64_t token);
 
 /* Takes the edge of core/ownership, logs it and carries it out. The grant may be freed. */
 void grant_step(struct grant *grant, enum ownership_event event, const struct error *why);

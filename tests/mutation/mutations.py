@@ -429,7 +429,7 @@ FAIL_OVER = [
              ("system", "test_failover_database", "follow")),
     Mutation("saved-before-the-assignment",
              "what is saved under a replaced token does not end the grant before its heir is known",
-             "src/node/grants.c", "    g->save_at_us = 0;\n", "    grants_save(g);\n",
+             "src/node/grants_save.c", "    g->save_at_us = 0;\n", "    grants_save(g);\n",
              ("system", "test_failover_database", "follow")),
     Mutation("lost-letters-are-not-missed",
              "a dead letter that the new primary does not have is written again",

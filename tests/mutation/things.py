@@ -5,7 +5,7 @@ from mutation.mutation import Mutation
 THINGS = [
     Mutation("checkpoint-before-the-row",
              "no checkpoint passes the first event of a device that the database does not know of",
-             "src/node/grants.c",
+             "src/node/grants_save.c",
              "    if (!heartbeats_save(g->node->heartbeats, on_beats_saved, save))\n"
              "        on_beats_saved(save, true);\n",
              "    on_beats_saved(save, true);\n",

@@ -87,8 +87,7 @@ OWNERSHIP = [
     Mutation("declined-unfinished",
              "what was begun is finished before a partition that cannot be read is given back",
              "src/node/grants.c",
-             "grant->state == OWNERSHIP_FINISHING && grant->reader == NULL &&\n"
-             "            tracker_in_flight(grant->tracker) == 0)",
+             "grant->state == OWNERSHIP_FINISHING && is_drained(grant))",
              "grant->state == OWNERSHIP_FINISHING)",
              ("system", "test_moves", "declined")),
     Mutation("release-before-saving", "a partition is handed over only when it is checkpointed",
