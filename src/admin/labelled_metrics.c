@@ -28,6 +28,7 @@ enum family_id {
     ANSWERS_TOTAL,
     REQUEST_BYTES_TOTAL,
     BREAKER_STATE,
+    LOG_LINES_TOTAL,
     BUILD_INFO,
     FAMILIES
 };
@@ -83,6 +84,7 @@ static const struct family_row families[FAMILIES] = {
     {"holdfast_base_url_breaker_state",
      {"destination", "base_url", "state"},
      "1 for the state of the circuit breaker of the base URL: closed, open or half_open"},
+    {"holdfast_log_lines_total", {"level"}, "Lines written to the log"},
     {"holdfast_build_info",
      {"version", "schema"},
      "1; version of the program, and of the database's schema that it brings"},
@@ -200,6 +202,8 @@ void labelled_metrics_update(struct labelled_metrics *m, const struct node *node
     for (size_t i = 0; i < LETTER_REASONS; i++)
         put(m, DEAD_LETTERS_TOTAL, (double)snapshot->counts.letters_by_reason[i],
             letter_reasons[i]);
+    for (size_t i = 0; i < LOG_LEVELS; i++)
+        put(m, LOG_LINES_TOTAL, (double)snapshot->log_lines[i], log_level_name((enum log_level)i));
     (void)snprintf(schema, sizeof schema, "%d", m->schema_version);
     put(m, BUILD_INFO, 1, HOLDFAST_VERSION, schema);
     for (size_t i = 0; i < FAMILIES; i++)

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/log_repeats.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 
@@ -13,11 +14,17 @@ struct log {
     enum log_format format;
     enum log_level least;
     char *node;
+    const struct log_event *events;
+    size_t event_count;
+    struct log_repeats *repeats; /* NULL: nothing is known of events */
+    int64_t tick_at_us;
+    uint64_t lines[LOG_LEVELS], untold;
 };
 
 /* A value is cut at TEXT_CEILING; a field that would leave less than END_ROOM of the line is left
  * out. Both are marked with cut=true, for which END_ROOM is kept. */
 enum { LINE_CEILING = 16 * 1024, TEXT_CEILING = 2 * 1024, END_ROOM = 32 };
+enum { TICK_US = 500000 };
 
 struct line {
     struct buffer text;
@@ -36,14 +43,62 @@ void log_close(struct log *log)
 {
     if (log == NULL)
         return;
+    log_tick(log, INT64_MAX);
+    log_repeats_free(log->repeats);
     free(log->node);
     free(log);
 }
 
-static const char *level_name(enum log_level level)
+void log_know(struct log *log, const struct log_event *events, size_t count)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
-    return names[level];
+    log->events = events;
+    log->event_count = count;
+    log->repeats = log_repeats_create();
+}
+
+static const char *const level_names[LOG_LEVELS] = {"debug", "info", "warning", "error"};
+
+const char *log_level_name(enum log_level level)
+{
+    return level_names[level];
+}
+
+bool log_level_read(const char *name, enum log_level *level)
+{
+    for (size_t i = 0; i < LOG_LEVELS; i++)
+        if (strcmp(name, level_names[i]) == 0) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    return false;
+}
+
+void log_set_level(struct log *log, enum log_level least)
+{
+    log->least = least;
+}
+
+enum log_level log_level(const struct log *log)
+{
+    return log->least;
+}
+
+uint64_t log_lines(const struct log *log, enum log_level level)
+{
+    return log->lines[level];
+}
+
+uint64_t log_untold(const struct log *log)
+{
+    return log->untold;
+}
+
+static const struct log_event *find_event(const struct log *log, const char *message)
+{
+    for (size_t i = 0; i < log->event_count; i++)
+        if (strcmp(log->events[i].message, message) == 0)
+            return &log->events[i];
+    return NULL;
 }
 
 static bool needs_quotes(struct slice text)
@@ -104,7 +159,7 @@ static void put_number(struct line *line, const char *key, int64_t number)
 }
 
 static void put_start(const struct log *log, struct line *line, enum log_level level,
-                      const char *message)
+                      const struct log_event *event, const char *message)
 {
     int64_t now = clock_wall_us();
     time_t seconds = (time_t)(now / SECOND_US);
@@ -115,8 +170,10 @@ static void put_start(const struct log *log, struct line *line, enum log_level l
     (void)buffer_printf(&line->text,
                         log->format == LOG_JSON ? "{\"time\":\"%s.%06dZ\"" : "time=%s.%06dZ", stamp,
                         (int)(now % SECOND_US));
-    put_text(line, "level", slice_from(level_name(level)));
+    put_text(line, "level", slice_from(level_names[level]));
     put_text(line, "node", slice_from(log->node));
+    if (event != NULL)
+        put_text(line, "event", slice_from(event->name));
     put_text(line, "msg", slice_from(message));
 }
 
@@ -143,22 +200,63 @@ static void put_error(struct line *line, const struct error *err)
         put_text(line, "hint", slice_from(err->hint));
 }
 
+static void end_line(struct log *log, struct line *line, enum log_level level)
+{
+    bool json = line->format == LOG_JSON;
+    if (line->cut)
+        (void)buffer_append_text(&line->text, json ? ",\"cut\":true" : " cut=true");
+    (void)fprintf(log->out, "%s%s\n", buffer_text(&line->text), json ? "}" : "");
+    (void)fflush(log->out);
+    buffer_free(&line->text);
+    log->lines[level]++;
+}
+
+/* Whoever asks for debug wants to see everything. */
+static bool is_told(struct log *log, const struct log_event *event, enum log_level level,
+                    const struct log_field *fields, const struct error *err, uint64_t *untold)
+{
+    *untold = 0;
+    if (event == NULL || event->kind == LOG_EACH || log->least == LOG_DEBUG ||
+        log_repeats_note(log->repeats, event, level, fields, err, clock_now_us(), untold))
+        return true;
+    log->untold++;
+    return false;
+}
+
 void log_failure(struct log *log, enum log_level level, const char *message,
                  const struct error *err, const struct log_field *fields)
 {
+    uint64_t untold;
     if (log == NULL || level < log->least)
         return;
-    bool json = log->format == LOG_JSON;
+    const struct log_event *event = find_event(log, message);
+    if (!is_told(log, event, level, fields, err, &untold))
+        return;
     struct line line = {.format = log->format};
     buffer_init(&line.text, LINE_CEILING);
-    put_start(log, &line, level, message);
+    put_start(log, &line, level, event, message);
+    if (untold > 0)
+        put_number(&line, "repeated", (int64_t)untold);
     put_error(&line, err);
     put_fields(&line, fields);
-    if (line.cut)
-        (void)buffer_append_text(&line.text, json ? ",\"cut\":true" : " cut=true");
-    (void)fprintf(log->out, "%s%s\n", buffer_text(&line.text), json ? "}" : "");
-    (void)fflush(log->out);
-    buffer_free(&line.text);
+    end_line(log, &line, level);
+}
+
+void log_tick(struct log *log, int64_t now_us)
+{
+    struct log_repeated due;
+    if (log == NULL || log->repeats == NULL || now_us < log->tick_at_us)
+        return;
+    log->tick_at_us = now_us < INT64_MAX ? now_us + TICK_US : now_us;
+    while (log_repeats_due(log->repeats, now_us, &due)) {
+        struct line line = {.format = log->format};
+        buffer_init(&line.text, LINE_CEILING);
+        put_start(log, &line, due.level, due.event, due.event->message);
+        put_number(&line, "repeated", (int64_t)due.count);
+        if (due.subject[0] != '\0')
+            put_text(&line, "subject", slice_from(due.subject));
+        end_line(log, &line, due.level);
+    }
 }
 
 void log_write(struct log *log, enum log_level level, const char *message,

@@ -3,6 +3,7 @@
 #include "bin/build_info.h"
 #include "bin/commands.h"
 #include "bin/options.h"
+#include "core/log_events.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,13 +74,14 @@ int usage_error(const struct error *err)
 
 struct log *open_log(const struct options *options, const char *node)
 {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
     enum log_level level = LOG_INFO;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(options->log_level, names[i]) == 0)
-            level = (enum log_level)i;
+    size_t count;
+    (void)log_level_read(options->log_level, &level); /* it was checked */
     enum log_format format = options->log_format[0] == 'j' ? LOG_JSON : LOG_LOGFMT;
-    return log_open(stderr, format, level, node);
+    struct log *log = log_open(stderr, format, level, node);
+    const struct log_event *events = log_events(&count);
+    log_know(log, events, count);
+    return log;
 }
 
 int main(int argc, char **argv)

@@ -242,6 +242,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
         node->stall_reported_us = late;
     if (gap)
         wake_up(node, late, now);
+    log_tick(node->parts.log, now);
     membership_tick(node->parts.membership, now);
     destinations_tick(node->parts.destinations, now);
     binder_tick(node->parts.binder, now);
@@ -426,6 +427,9 @@ void node_snapshot(const struct node *node, struct node_snapshot *s)
         .events_per_second = node->events_per_second,
     };
     process_look(&s->process);
+    for (size_t i = 0; i < LOG_LEVELS; i++)
+        s->log_lines[i] = log_lines(parts->log, (enum log_level)i);
+    s->log_untold = log_untold(parts->log);
     grants_each(parts->grants, clock_wall_us() / MS_US, add_partition, s);
     s->leader = membership_leads(parts->membership, now, &s->leader_token);
 }

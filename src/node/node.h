@@ -1,6 +1,7 @@
 #pragma once
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/process.h"
 #include "node/destination.h"
 #include "node/grant_view.h"
@@ -56,6 +57,7 @@ struct node_snapshot {
     size_t in_state[OWNERSHIP_ENDED + 1]; /* partitions, by the state of their grant */
     int64_t lag_events, lag_max_ms;       /* of all partitions together; of the worst */
     int64_t events_per_second;
+    uint64_t log_lines[LOG_LEVELS], log_untold;
     struct process_figures process;
 };
 void node_snapshot(const struct node *node, struct node_snapshot *snapshot);

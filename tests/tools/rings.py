@@ -108,6 +108,8 @@ def lint(_options):
         ("format", lambda: run("clang-format", "--dry-run", "--Werror", *formatted)),
         ("include direction", lambda: run(sys.executable, "tests/lint/includes.py")),
         ("banned calls and sizes", lambda: run(sys.executable, "tests/lint/banned.py")),
+        ("names of what the log tells",
+         lambda: run(sys.executable, "tests/lint/events.py")),
         ("tables of the documentation",
          lambda: run(sys.executable, "tests/tools/tables.py", "--check")),
         ("what is shipped", lambda: run(sys.executable, "tests/lint/shipped.py")),

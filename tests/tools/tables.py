@@ -156,6 +156,20 @@ def options():
     return table(["option", "environment", "or a file", "default", "subcommands", "meaning"], lines)
 
 
+def log_events():
+    """[(name, message, kind, meaning)] of every happening that the log tells of."""
+    return [(joined(name), joined(message), kind, joined(meaning))
+            for name, message, kind, meaning in rows(
+                "src/core/log_events.c", r"struct log_event events",
+                [rf"({STRING})", rf"({STRINGS})", r"(LOG_\w+)", rf"({STRINGS})"])]
+
+
+def log_events_table():
+    return table(["event", "msg", "", "meaning, or what follows"],
+                 [[f"`{name}`", message, "collapses" if kind == "LOG_REPEATS" else "", meaning]
+                  for name, message, kind, meaning in log_events()])
+
+
 def made_by_hand():
     """[(name, labels, meaning)] of those that a module makes for itself."""
     call = re.compile(rf"metric_(?:counter|gauge)\(\s*[\w>-]+,\s*({STRING}),\s*({STRINGS})\s*,"
@@ -243,6 +257,7 @@ TABLES = {
     "condition-statuses": condition_statuses,
     "options": options,
     "metrics": metrics_table,
+    "log-events": log_events_table,
     "views": views,
     "admin-functions": lambda: functions("admin"),
     "node-functions": lambda: functions("node"),
