@@ -30,6 +30,19 @@ def say(text):
     print(text, flush=True)
 
 
+def read(text):
+    """What a driver printed: one line of JSON."""
+    return json.loads(text)
+
+
+def table(lines):
+    """Prints (what, measured, to reach, whether it is reached or None)."""
+    wide = [max(len(line[i]) for line in lines) for i in range(3)] if lines else []
+    for *texts, reached in lines:
+        mark = {True: "reached", False: "MISSED", None: ""}[reached]
+        say("  ".join(text.ljust(n) for text, n in zip(texts, wide)) + "  " + mark)
+
+
 def finish(options, result, good):
     """Prints and writes the result; exits with 0 only when nothing was lost."""
     text = json.dumps(result, indent=2)

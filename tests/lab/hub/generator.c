@@ -10,7 +10,7 @@
 enum {
     BODY_CEILING = 1 << 19,
     SIZE_MAX_BODY = 1 << 18,
-    DEVICES_MAX = 100000,
+    DEVICES_MAX = 1000000,
     PROPERTIES_MAX = 1000
 };
 
