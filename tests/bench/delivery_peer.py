@@ -77,11 +77,11 @@ def wait_reading(rig, peers):
 
 
 def speed(rig, options, blob, result):
-    for way in ("bulk", "per_thing"):
-        peer = Peer(rig, f"peer-{way.replace('_', '-')}", blob, way, f"{way.replace('_', '-')}1")
+    for way, share in (("bulk", 6), ("per_thing", 30)):
+        peer = Peer(rig, f"peer-{way}", blob, way, way.replace("_", "-"))
         wait_reading(rig, [peer])
         rig.warm(options.devices)
-        per_cpu, _ = measure_loads(rig, peer, events=options.events // 3,
+        per_cpu, _ = measure_loads(rig, peer, events=options.events // share,
                                    devices=options.devices, rounds=options.rounds)
         found = {"events_per_cpu_second": spread(per_cpu),
                  "latency": delivery_latency.run(rig, 3 if options.quick else 6)}

@@ -94,10 +94,9 @@ static bool add_event(struct driver *driver, struct rows *rows, char *line)
     struct parcel_origin origin = {.partition = NULL};
     struct parcel *parcel = parcel_create(rows, &origin);
     struct body *body = body_for(driver, thing);
-    uint32_t n =
-        driver->bulk
-            ? bulk_body_rows(&body->text, slice_from(thing), parcel, parcel->row_count, BODY_MAX)
-            : update_body_rows(&body->text, parcel, parcel->row_count, BODY_MAX);
+    uint32_t n = driver->bulk ? bulk_body_rows(&body->text, slice_from(thing), parcel,
+                                               parcel->row_count, BODY_MAX)
+                              : update_body_rows(&body->text, parcel, parcel->row_count, BODY_MAX);
     bool whole = n == parcel->row_count;
     body->events++;
     parcel_free(parcel);

@@ -131,7 +131,7 @@ client.subscribe(
   {
     startPosition: { offset: process.env.PEER_START ?? "-1" },
     maxBatchSize: BATCH_EVENTS,
-    prefetchCount: 4 * BATCH_EVENTS,
+    prefetchCount: 2 * BATCH_EVENTS,
     maxWaitTimeInSeconds: 1,
   },
 );
