@@ -1,8 +1,10 @@
 -- put_dead_letters(session_key, partition_ids, tokens, devices, ..., ceilings)
 -- Purpose: keeps events and values that ThingWorx refuses, fenced by the token of the grant.
---          Idempotent by (partition, generation, sequence, property). Commits asynchronously: a crash
---          that forgets a dead letter forgets the checkpoint too that passes its event. Nodes that
---          work for one device at a time may exceed its ceiling by a batch each.
+--          Idempotent by (partition, generation, sequence, property). It is on this server's disk when
+--          it returns: a node that comes back after a crash goes on behind it under the same token. No
+--          standby is waited for: a new timeline gives new tokens, and who gets one looks what the
+--          checkpoint there has passed. Nodes that work for one device at a time may exceed its ceiling
+--          by a batch each.
 -- Parameters: arrays of one length. properties: '' keeps the whole event, whose body is the payload;
 --             else the payload is the row of that value as JSON text. reasons: unbound, unparsable,
 --             refused, too_large. contexts: JSON objects with what came with the event besides.
@@ -41,8 +43,7 @@ BEGIN
     END IF;
     SELECT s.node INTO my_node FROM holdfast.session s WHERE s.session_id = me;
 
-    -- The checkpoint that passes the event comes behind this in the WAL: neither can be lost alone.
-    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM set_config('synchronous_commit', 'local', true);
     -- The fence: a take-over must wait until we commit, or we see that it has happened. And what
     -- another call adds for the same partition is there when we look.
     PERFORM FROM holdfast.partition p

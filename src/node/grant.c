@@ -56,6 +56,23 @@ static void remember_prefix(struct grant *grant)
     }
 }
 
+/* Forgets what is held, not what is completed: who hands the partition over before it is read again
+ * has that to save, also after a crash of the database that has lost the saved one. */
+static void forget_held(struct grant *grant)
+{
+    struct tracker_mark mark = {0};
+    bool unsaved = tracker_checkpoint(grant->tracker, &mark);
+    bool begun = mark.offset.n > 0;
+    tracker_reset(grant->tracker);
+    if (!begun)
+        return;
+    mark = (struct tracker_mark){slice_from(grant->resume_offset), grant->resume_sequence,
+                                 grant->resume_enqueued_ms};
+    tracker_begin_behind(grant->tracker, &mark);
+    if (!unsaved)
+        tracker_taken(grant->tracker, &mark);
+}
+
 void grant_inherit(struct grant *grant, struct grant *former)
 {
     remember_prefix(former);
@@ -88,7 +105,7 @@ static void drop_all(struct grant *grant)
     heartbeats_drop(grant->beats, true);
     binder_drop(node->binder, grant, INT64_MIN);
     office_drop(node->office, grant);
-    tracker_reset(grant->tracker);
+    forget_held(grant);
 }
 
 /* The hand-over rule: all up to the last event that was sent, in part or whole, is finished, so
@@ -204,6 +221,8 @@ static void carry_out(struct grant *grant, unsigned actions, const struct error 
         stop_reader(grant);
     if (actions & OWNERSHIP_DO_DROP_ALL)
         drop_all(grant);
+    if (actions & OWNERSHIP_DO_ABANDON) /* its place is one of a log that is gone */
+        tracker_reset(grant->tracker);
     if (actions & OWNERSHIP_DO_DROP_UNSENT)
         drop_unsent(grant);
     if (actions & OWNERSHIP_DO_OPEN)

@@ -485,15 +485,32 @@ void check_posts(struct world *w, int node, const uint64_t *values, size_t count
     }
 }
 
+static bool was_refused(const struct world *w, const struct hub_value *v)
+{
+    const struct server *server = servers_primary(w->servers);
+    if (server == NULL)
+        return true; /* nobody can tell */
+    const struct db_tables *t = &server->db.t;
+    for (int i = 0; i < t->partition_count; i++) {
+        const struct db_partition *p = &t->partitions[i];
+        if (p->number == v->partition && hub_log_of(t->hubs[p->hub].created_ms) == v->log)
+            return has_letter(t, i, v->sequence, v->row + 1);
+    }
+    return false;
+}
+
 /* The first time that a value is accepted: in the order of its Thing's events. Over all grants,
- * unless a good value may have been taken for a dead letter, and the next owner delivers it. */
+ * unless a good value was taken for a dead letter, and whoever reads its event again delivers it.
+ */
 static void accept_first(struct world *w, const struct hub_value *v, int64_t token)
 {
     struct hub_event event = hub_event(w, v->log, v->partition, v->sequence);
     struct ledger *l = &w->checks->ledgers[v->log][v->partition];
     int64_t place = v->sequence * 4 + v->row;
     int64_t *newest = &l->newest[event.device % HUB_DEVICES];
-    if (place < *newest && (!w->checks->gave_up || token == l->token[event.device % HUB_DEVICES]))
+    bool late =
+        w->checks->gave_up && (token != l->token[event.device % HUB_DEVICES] || was_refused(w, v));
+    if (place < *newest && !late)
         world_fail(w,
                    "value %d of event %lld of partition %d was accepted after event %lld of the "
                    "same Thing",

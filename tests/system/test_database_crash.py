@@ -168,3 +168,27 @@ def test_a_full_disk(make_cluster, make_postgres, small_disk):
     ballast.unlink()
     postgres.start()
     back_as_before(cluster, grants, since)
+
+
+def test_a_crash_forgets_no_dead_letter(make_cluster, make_postgres):
+    """Nobody flushes what has not to be on disk (the WAL writer stands still); the node comes back
+    under the same tokens, and goes on behind the event."""
+    postgres = make_postgres()
+    cluster, grants, since = start(make_cluster, postgres)
+    cluster.thingworx.ask("/things", {"names": ["poisoned"], "permissive": False,
+                                      "properties": {"seq": "LONG", "p1": "NUMBER"}})
+    writer = seize(postgres.child.pid, signal.SIGSTOP, "walwriter")
+    try:
+        cluster.hub.send("poisoned", body={"seq": 1, "p1": "no number"})
+        wait_until(cluster.dead_letters, 60, "the poison value is a dead letter")
+        orphans = children(postgres.child.pid)
+        postgres.child.kill()
+    finally:
+        os.kill(writer, signal.SIGKILL)
+    gone(orphans)
+    in_doubt(cluster)
+    postgres.start()
+    owned_as(cluster, grants)
+    settle(cluster, duplicates=0, dead_letters=1)
+    assert moved_since(cluster, since) == []
+    end(cluster)
