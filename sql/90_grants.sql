@@ -19,7 +19,9 @@ DECLARE
         'keep', 'decline', 'abandon_offset', 'save_checkpoints', 'report',
         -- configuration and delivery
         'configuration', 'resolve', 'file_dead_letters', 'keep_dead_letters', 'claim_dead_letters',
-        'settle_replays', 'note_presence', 'presence_of', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version'];
+        'settle_replays', 'note_presence', 'presence_of', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version',
+        -- before a node goes live
+        'deployment'];
     admin_functions constant text[] := ARRAY[
         'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub',
         'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'explain_device',

@@ -4,6 +4,7 @@
  * 0 done, 1 no (a check failed), 2 wrong usage, 3 failed. */
 enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
+int command_check(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_migrate(int argc, char **argv);
 int command_node(int argc, char **argv);

@@ -35,6 +35,7 @@ static int command_document(int argc, char **argv)
 static const struct command commands[] = {
     {"node", command_node, "run a connector node"},
     {"migrate", command_migrate, "bring the schema of the database up to date"},
+    {"check", command_check, "try a deployment before it goes live"},
     {"status", command_status, "show the cluster at a glance"},
     {"explain", command_explain, "show what an event would become, and where it would go"},
     {"version", command_version, "show the version"},
@@ -55,6 +56,8 @@ static int command_help(int argc, char **argv)
     options_help("node", stdout);
     (void)printf("\noptions of migrate:\n");
     options_help("migrate", stdout);
+    (void)printf("\noptions of check:\n");
+    options_help("check", stdout);
     (void)printf("\noptions of status:\n");
     options_help("status", stdout);
     (void)printf("\noptions of explain, behind which the name of a file may stand:\n");

@@ -25,11 +25,11 @@ struct option_row {
 /* In the order of the help: what everybody needs first. */
 static const struct option_row table[] = {
     {"database", "HOLDFAST_DATABASE", OPTION_TEXT, AT(database), NULL, 0, 0,
-     "migrate node status explain",
+     "migrate node check status explain",
      "connection string of PostgreSQL: key=value pairs or a URI, several hosts too"},
     {"name", "HOLDFAST_NAME", OPTION_TEXT, AT(name), NULL, 0, 0, "node",
      "stable name of the node; the host name if not given"},
-    {"secrets", "HOLDFAST_SECRETS", OPTION_TEXT, AT(secrets), NULL, 0, 0, "node",
+    {"secrets", "HOLDFAST_SECRETS", OPTION_TEXT, AT(secrets), NULL, 0, 0, "node check",
      "folder with one file per secret"},
     {"http-address", "HOLDFAST_HTTP_ADDRESS", OPTION_TEXT, AT(http_address), "127.0.0.1", 0, 0,
      "node", "address of /healthz, /readyz, /metrics and the status page"},
@@ -59,7 +59,7 @@ static const struct option_row table[] = {
      "debug, info, warning or error"},
     {"capacity", "HOLDFAST_CAPACITY", OPTION_NUMBER, AT(capacity), "100", 1, 1000000, "node",
      "weight of the node when partitions are shared out"},
-    {"ttl-ms", "HOLDFAST_TTL_MS", OPTION_NUMBER, AT(ttl_ms), "5000", 500, 600000, "node",
+    {"ttl-ms", "HOLDFAST_TTL_MS", OPTION_NUMBER, AT(ttl_ms), "5000", 500, 600000, "node check",
      "time to live of the lease, milliseconds"},
     {"drain-ms", "HOLDFAST_DRAIN_MS", OPTION_NUMBER, AT(drain_ms), "10000", 0, 3600000, "node",
      "how long a clean stop may take, milliseconds"},
@@ -67,7 +67,7 @@ static const struct option_row table[] = {
      "node", "how long to go on without the database, milliseconds"},
     {"token-lifetime-s", "HOLDFAST_TOKEN_LIFETIME_S", OPTION_NUMBER, AT(token_lifetime_s), "3600",
      30, 86400, "node", "how long a token for a hub is valid, seconds; renewed well before"},
-    {"sql-dir", "HOLDFAST_SQL_DIR", OPTION_TEXT, AT(sql_dir), NULL, 0, 0, "migrate node",
+    {"sql-dir", "HOLDFAST_SQL_DIR", OPTION_TEXT, AT(sql_dir), NULL, 0, 0, "migrate node check",
      "folder with migrations/ and sql/ of this build"},
     {"device", NULL, OPTION_TEXT, AT(device), NULL, 0, 0, "explain", "whose event it is"},
     {"module", NULL, OPTION_TEXT, AT(module), NULL, 0, 0, "explain", "and which module of it"},
@@ -84,13 +84,17 @@ static const struct option_row table[] = {
      "again and again, until it is ended by Ctrl-C"},
     {"interval-s", NULL, OPTION_NUMBER, AT(interval_s), "1", 1, 3600, "status",
      "time between two looks of --watch, seconds"},
-    {"json", NULL, OPTION_FLAG, AT(json), NULL, 0, 0, "status",
+    {"json", NULL, OPTION_FLAG, AT(json), NULL, 0, 0, "check status",
      "one JSON object on one line, for programs"},
+    {"timeout-s", NULL, OPTION_NUMBER, AT(timeout_s), "15", 1, 600, "check",
+     "how long each trial may take, seconds"},
+    {"thing", NULL, OPTION_TEXT, AT(thing), NULL, 0, 0, "check",
+     "Thing whose permissions are tried, without writing; one that is bound if not given"},
     {"check", NULL, OPTION_FLAG, AT(check), NULL, 0, 0, "migrate",
      "only say whether the database is up to date; exit status 1 if it is not"},
     {"discard", NULL, OPTION_FLAG, AT(discard), NULL, 0, 0, "node",
      "receive, settle and throw away: measures the source alone, loses telemetry"},
-    {"help", NULL, OPTION_FLAG, AT(help), NULL, 0, 0, "migrate node status explain",
+    {"help", NULL, OPTION_FLAG, AT(help), NULL, 0, 0, "migrate node check status explain",
      "show this help"},
 };
 enum { ROWS = sizeof table / sizeof table[0], VALUE_CEILING = 64 * 1024 };
@@ -240,7 +244,7 @@ static bool check(struct options *options, const char *command, struct error *er
         error_set(err, "`holdfast %s` needs a database", command);
         return error_hint(err, "Give --database or HOLDFAST_DATABASE.");
     }
-    if (strcmp(command, "status") == 0)
+    if (strcmp(command, "status") == 0 || strcmp(command, "check") == 0)
         return true;
     if (strcmp(command, "explain") == 0) {
         if (options->device != NULL)

@@ -10,9 +10,9 @@
 struct options {
     char *database, *name, *secrets, *http_address, *log_format, *log_level, *sql_dir;
     char *http_hosts, *status_page;
-    char *device, *module, *fleet, *subject, *content_type, *property, *file;
+    char *device, *module, *fleet, *subject, *content_type, *property, *file, *thing;
     int64_t http_port, ttl_ms, capacity, drain_ms, autonomy_ms, token_lifetime_s;
-    int64_t interval_s;
+    int64_t interval_s, timeout_s;
     int64_t http_connections, http_connections_per_peer, http_head_ms, http_idle_ms, http_stall_ms,
         http_request_ms;
     bool check, discard, watch, json, help;

@@ -148,6 +148,9 @@ struct source_config {
     struct metrics *metrics;  /* may be NULL */
 };
 
+/* In place of a token: a reader that throws nobody out, and is thrown out by whoever has one. */
+#define SOURCE_NO_TOKEN INT64_C(-1)
+
 /* Begins to read `partition` at `position`, fenced by `token` where the source can fence. Up to
  * `credit` messages arrive before more is granted. Always ends with one `ended` callback; with
  * LOST if the source is not up. A position that is no text of a source ends with BAD_OFFSET. */

@@ -180,6 +180,20 @@ static int64_t retry_after_us(CURL *easy)
     return (seconds < RETRY_AFTER_MAX_S ? (int64_t)seconds : RETRY_AFTER_MAX_S) * SECOND_US;
 }
 
+/* When the first certificate of the chain ends, which is the server's own; NULL if not known. */
+static const char *certificate_end(CURL *easy)
+{
+    static const char label[] = "Expire date:";
+    struct curl_certinfo *chain = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || chain == NULL ||
+        chain->num_of_certs < 1)
+        return NULL;
+    for (struct curl_slist *line = chain->certinfo[0]; line != NULL; line = line->next)
+        if (strncmp(line->data, label, sizeof label - 1) == 0)
+            return line->data + sizeof label - 1;
+    return NULL;
+}
+
 static void finish(struct call *call, CURLcode code)
 {
     struct http *http = call->http;
@@ -198,6 +212,7 @@ static void finish(struct call *call, CURLcode code)
         struct curl_header *date = NULL;
         if (curl_easy_header(call->easy, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK)
             result.date = date->value;
+        result.certificate_end = call->request.certificate ? certificate_end(call->easy) : NULL;
         result.text = buffer_slice(&call->text);
     } else {
         result.outcome = sent == 0 ? HTTP_UNREACHABLE : HTTP_FAILED;
@@ -430,6 +445,7 @@ void http_send(struct http *http, const struct http_request *request)
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers->list);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
+    curl_easy_setopt(e, CURLOPT_CERTINFO, request->certificate ? 1L : 0L);
     set_method(call);
     curl_multi_add_handle(http->multi, e);
 }

@@ -38,8 +38,9 @@ struct http_result {
     unsigned
         repeats; /* how often libcurl sent it again, when a kept connection closed unanswered */
     bool html;   /* the body is an HTML page */
-    const char *date;  /* the header of that name; NULL: none */
-    struct slice text; /* first bytes of the body, or what went wrong */
+    const char *date;            /* the header of that name; NULL: none */
+    const char *certificate_end; /* of the server, if the request wanted it; NULL: unknown */
+    struct slice text;           /* first bytes of the body, or what went wrong */
 };
 
 /* `result` is valid during the call only. */
@@ -52,8 +53,9 @@ struct http_request {
     struct http_headers *headers;
     struct http_route *route; /* NULL: the host is a numeric address */
     int connect_timeout_ms;
-    int timeout_ms;  /* for the whole exchange */
-    size_t text_max; /* bytes of the answer to keep; 0: HTTP_TEXT_BYTES */
+    int timeout_ms;   /* for the whole exchange */
+    size_t text_max;  /* bytes of the answer to keep; 0: HTTP_TEXT_BYTES */
+    bool certificate; /* tell when the certificate of the server ends */
     http_done done;
     void *ctx;
 };
@@ -87,7 +89,8 @@ void http_send(struct http *http, const struct http_request *request);
 
 struct http_counters http_counters(const struct http *http);
 
-/* What a Date header says, in microseconds since 1970; -1 if it is none. */
+/* What a Date header or the end of a certificate says, in microseconds since 1970; -1 if it is
+ * none. */
 int64_t http_date_us(const char *date);
 
 /* Headers are counted references: http_send takes its own. `lines` are "Name: value". */

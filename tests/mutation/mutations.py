@@ -14,6 +14,7 @@ from mutation.letters import LETTERS
 from mutation.mapping import MAPPING
 from mutation.mutation import COORDINATION, Mutation
 from mutation.observe import OBSERVE
+from mutation.people import PEOPLE
 from mutation.port import PORT
 from mutation.security import SECURITY
 from mutation.simulated import SIMULATED
@@ -540,4 +541,4 @@ STEERING = [
 
 MUTATIONS = [*DATABASE, *MAPPING, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
              *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED, *LETTERS, *SECURITY, *PORT,
-             *OBSERVE, *THINGS]
+             *OBSERVE, *THINGS, *PEOPLE]

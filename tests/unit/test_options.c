@@ -255,8 +255,8 @@ static void help_shows_what_a_subcommand_takes(void **state)
     assert_non_null(out);
     options_document(out);
     assert_int_equal(fclose(out), 0);
-    assert_non_null(
-        strstr(text, "| `--ttl-ms` | `HOLDFAST_TTL_MS` | `HOLDFAST_TTL_MS_FILE` | 5000 | node |"));
+    assert_non_null(strstr(
+        text, "| `--ttl-ms` | `HOLDFAST_TTL_MS` | `HOLDFAST_TTL_MS_FILE` | 5000 | node check |"));
     free(text);
 }
 

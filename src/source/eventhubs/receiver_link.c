@@ -65,8 +65,10 @@ static void put_properties(pn_data_t *properties, const char *node, int64_t toke
     (void)pn_data_enter(properties);
     (void)pn_data_put_symbol(properties, bytes_of("com.microsoft:receiver-name"));
     (void)pn_data_put_string(properties, bytes_of(node));
-    (void)pn_data_put_symbol(properties, bytes_of("com.microsoft:epoch"));
-    (void)pn_data_put_long(properties, token);
+    if (token != SOURCE_NO_TOKEN) {
+        (void)pn_data_put_symbol(properties, bytes_of("com.microsoft:epoch"));
+        (void)pn_data_put_long(properties, token);
+    }
     (void)pn_data_exit(properties);
 }
 

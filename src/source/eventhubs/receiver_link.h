@@ -12,7 +12,7 @@ struct receiver_link {
     const char *group; /* consumer group */
     const char *partition;
     const char *node; /* our name, told to the peer */
-    int64_t token;    /* the epoch */
+    int64_t token;    /* the epoch; SOURCE_NO_TOKEN: none */
     struct source_position position;
 };
 
