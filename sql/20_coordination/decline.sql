@@ -37,7 +37,7 @@ BEGIN
     v_known := EXISTS (SELECT FROM decline d
                         WHERE d.session_id = v_id AND d.hub = v_hub AND d.until > clock_timestamp());
     INSERT INTO decline (session_id, hub, until, reason)
-    VALUES (v_id, v_hub, v_until, coalesce($4, 'no reason given'))
+    VALUES (v_id, v_hub, v_until, left(coalesce($4, 'no reason given'), 1024))
         ON CONFLICT (session_id, hub) DO UPDATE
        SET until = excluded.until, reason = excluded.reason, declined_at = clock_timestamp();
     PERFORM free_partitions(ARRAY[$2], 'declined');

@@ -17,11 +17,11 @@ DECLARE
     v_node     text;
     v_alarm_ms int;
 BEGIN
-    IF jsonb_typeof($2) IS DISTINCT FROM 'object' OR cardinality($3) IS NULL
+    IF jsonb_typeof($2) IS DISTINCT FROM 'object' OR pg_column_size($2) > 1048576 OR cardinality($3) IS NULL
        OR cardinality($3) IS DISTINCT FROM cardinality($4) OR cardinality($3) IS DISTINCT FROM cardinality($5) THEN
         RAISE EXCEPTION USING ERRCODE = '22023',
             MESSAGE = 'report() was called with arguments that do not fit together',
-            DETAIL = 'stats must be a JSON object, and the three arrays of one length.',
+            DETAIL = 'stats must be a JSON object of a megabyte at most, and the three arrays of one length.',
             HINT = 'This is a fault in the node; please report it with its log.';
     END IF;
     PERFORM set_config('synchronous_commit', 'off', true);

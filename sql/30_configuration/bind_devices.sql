@@ -3,7 +3,7 @@
 --          One call for a thousand devices costs one change of the version that nodes watch.
 -- Parameters: three arrays of one length; modules null: all are devices; a module '' is the device.
 -- Returns: how many bindings are new or changed; raises 22023.
--- Calls: bump.   Tables: fleet (lock), binding (insert, update), unbound_device (delete).
+-- Calls: check_length, bump.   Tables: fleet (lock), binding (insert, update), unbound_device (delete).
 CREATE OR REPLACE FUNCTION holdfast.bind_devices(fleet text, devices text[], things text[],
                                                  modules text[] DEFAULT NULL)
 RETURNS bigint
@@ -36,6 +36,10 @@ BEGIN
                   DETAIL = 'It is null or empty, or the Thing has blanks around its name or control characters in it.',
                   HINT = 'Give the name of the Thing as ThingWorx has it; use unbind_device to take a binding away.';
     END IF;
+    PERFORM holdfast.check_length('a device', w.device, 512), holdfast.check_length('a module', w.module, 512),
+            holdfast.check_length('a Thing', w.thing, 1024)
+       FROM unnest(devices, modules, things) AS w (device, module, thing)
+      WHERE octet_length(w.device) > 512 OR octet_length(w.module) > 512 OR octet_length(w.thing) > 1024;
     IF EXISTS (SELECT FROM unnest(devices, modules) AS w (device, module)
                 GROUP BY w.device, coalesce(w.module, '') HAVING count(*) > 1) THEN
         RAISE EXCEPTION 'a device is named twice'

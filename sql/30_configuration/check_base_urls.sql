@@ -23,6 +23,10 @@ BEGIN
                   DETAIL = format('%s were given.', coalesce(cardinality(urls), 0)),
                   HINT = hint;
     END IF;
+    IF EXISTS (SELECT FROM unnest(urls) AS u (url) WHERE octet_length(u.url) > 2048) THEN
+        RAISE EXCEPTION 'a base URL is too long'
+            USING ERRCODE = '22023', DETAIL = 'At most 2048 bytes are taken.', HINT = hint;
+    END IF;
     IF EXISTS (SELECT FROM unnest(urls) AS u (url) WHERE u.url ~ '[@?#]') THEN
         RAISE EXCEPTION 'a base URL has a user, a query or a fragment'
             USING ERRCODE = '22023',

@@ -7,7 +7,7 @@
 --             expression that they must match, null for any; time_member: JSON member with the
 --             event's own time, null for the enqueued time.
 -- Returns: nothing; raises 22023.
--- Calls: check_name, check_rule, thing_of, bump, add_event.
+-- Calls: check_name, check_rule, check_length, thing_of, bump, add_event.
 -- Tables: fleet (insert, update), binding (update, delete).
 CREATE OR REPLACE FUNCTION holdfast.set_fleet(
     name text, destination text, thing_template text DEFAULT '{device}',
@@ -20,6 +20,7 @@ AS $$
 BEGIN
     PERFORM holdfast.check_name('fleet', set_fleet.name);
     PERFORM holdfast.check_rule(set_fleet.thing_template, set_fleet.device_pattern);
+    PERFORM holdfast.check_length('time_member', set_fleet.time_member, 256);
     IF set_fleet.auto_bind IS NULL OR set_fleet.time_member = '' THEN
         RAISE EXCEPTION '% is empty',
                 CASE WHEN set_fleet.auto_bind IS NULL THEN 'auto_bind' ELSE 'time_member' END

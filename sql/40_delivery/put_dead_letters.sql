@@ -8,9 +8,9 @@
 -- Parameters: arrays of one length. properties: '' keeps the whole event, whose body is the payload;
 --             else the payload is the row of that value as JSON text. reasons: unbound, unparsable,
 --             refused, too_large. contexts: JSON objects with what came with the event besides.
---             ceilings: whether devices have one.
+--             ceilings: whether devices have one. Names that no index takes are shortened.
 -- Returns: what became of each: kept, held, dropped, stale; see file_dead_letters. Raises HF002, 22023.
--- Calls: session_of, dead_letter_policy_of, add_event.   Internal.
+-- Calls: session_of, short_name, dead_letter_policy_of, add_event.   Internal.
 -- Tables: partition (lock), session, hub (read), dead_letter, dead_letter_dropped (insert),
 --         dead_letter_hold (upsert, delete).
 CREATE OR REPLACE FUNCTION holdfast.put_dead_letters(
@@ -51,9 +51,10 @@ BEGIN
       ORDER BY p.partition_id
         FOR NO KEY UPDATE;
     WITH given AS MATERIALIZED (
-        SELECT w.place, w.partition_id, w.token, coalesce(w.device, '') AS device,
-               coalesce(w.module, '') AS module, w.event_offset, w.sequence, w.enqueued_ms,
-               w.reason, coalesce(w.detail, '') AS detail, coalesce(w.property, '') AS property,
+        SELECT w.place, w.partition_id, w.token, short_name(coalesce(w.device, '')) AS device,
+               short_name(coalesce(w.module, '')) AS module, w.event_offset, w.sequence, w.enqueued_ms,
+               w.reason, left(coalesce(w.detail, ''), 4096) AS detail,
+               short_name(coalesce(w.property, '')) AS property,
                coalesce(w.payload, '') AS payload, coalesce(w.attempts, 0) AS attempts,
                coalesce(w.context, '{}') AS context, p.generation, p.hub, p.partition, h.fleet
           FROM unnest(partition_ids, tokens, devices, modules, offsets, sequences,

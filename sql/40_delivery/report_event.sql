@@ -16,8 +16,7 @@ BEGIN
                   HINT = 'Give a short word as kind and a sentence as message.';
     END IF;
     PERFORM set_config('synchronous_commit', 'off', true);
-    PERFORM holdfast.add_event(left(kind, 64), s.node, left(subject, 512), left(message, 1024),
-                               left(detail, 4096), left(hint, 1024))
+    PERFORM holdfast.add_event(kind, s.node, subject, message, detail, hint)
        FROM holdfast.session s
       WHERE s.session_id = me;
 END

@@ -42,7 +42,7 @@ BEGIN
            settled_at = CASE s.outcome WHEN 'delivered' THEN clock_timestamp() END,
            reason = CASE s.outcome WHEN 'delivered' THEN d.reason ELSE s.outcome END,
            detail = CASE s.outcome WHEN 'delivered' THEN d.detail
-                                   ELSE coalesce(s.detail, '') END,
+                                   ELSE left(coalesce(s.detail, ''), 4096) END,
            attempts = d.attempts + 1,
            claimed_by = NULL, claimed_token = NULL
       FROM settled s

@@ -189,7 +189,7 @@ static void open_at(struct lines *lines, const struct pg_host *host)
                                        .application_name = application,
                                        .options = options,
                                        .host = host,
-                                       .round_trip = round_trip(lines, i),
+                                       .round_trip = round_trip(lines, (enum line)i),
                                        .connect_timeout_us = CONNECT_TIMEOUT_MS * MS_US};
         struct pg_handlers handlers = {.ctx = line,
                                        .up = on_up,

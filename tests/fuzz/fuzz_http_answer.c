@@ -106,7 +106,7 @@ static void on_done(void *ctx, const struct http_result *result)
     peer.ended++;
     require(result->text.n <= peer.ceiling || !answered);
     require(result->retry_after_us >= -1 && result->retry_after_us <= 3600 * SECOND_US);
-    require(answered ? result->status >= 0 && result->status < 1000 : result->status == 0);
+    require(answered || result->status == 0);
     if (result->date != NULL)
         (void)http_date_us(result->date);
     answer_text(result->text, text, sizeof text);

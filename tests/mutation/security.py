@@ -45,4 +45,11 @@ SECURITY = [
              "src/source/eventhubs/tls.c", "return SSL_set1_host(ssl, host) == 1 && SSL",
              "return SSL",
              ("system", "test_hub_tls", "not_verified")),
+    Mutation("any-name-goes", "a name that a device has made up never holds its partition up",
+             "sql/40_delivery/put_dead_letters.sql", "short_name(coalesce(w.property, '')) AS property",
+             "coalesce(w.property, '') AS property",
+             ("sql", "51_limits")),
+    Mutation("short-names-are-one", "two long names stay two",
+             "sql/40_delivery/short_name.sql", " || encode(sha256(convert_to(name, 'UTF8')), 'hex')", "",
+             ("sql", "51_limits")),
 ]
