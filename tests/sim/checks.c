@@ -429,9 +429,7 @@ void check_attached(struct world *w, int reader, int node, uint32_t life, int64_
                     int partition)
 {
     struct checks *c = w->checks;
-    (void)life;
-    (void)log;
-    (void)partition;
+    (void)life, (void)log, (void)partition;
     if ((size_t)reader >= c->reader_n) {
         size_t n = ((size_t)reader + 1) * 2;
         c->readers = xrealloc(c->readers, n * sizeof *c->readers);
@@ -488,15 +486,13 @@ void check_posts(struct world *w, int node, const uint64_t *values, size_t count
 static bool was_refused(const struct world *w, const struct hub_value *v)
 {
     const struct server *server = servers_primary(w->servers);
-    if (server == NULL)
-        return true; /* nobody can tell */
-    const struct db_tables *t = &server->db.t;
-    for (int i = 0; i < t->partition_count; i++) {
+    const struct db_tables *t = server != NULL ? &server->db.t : NULL;
+    for (int i = 0; t != NULL && i < t->partition_count; i++) {
         const struct db_partition *p = &t->partitions[i];
         if (p->number == v->partition && hub_log_of(t->hubs[p->hub].created_ms) == v->log)
             return has_letter(t, i, v->sequence, v->row + 1);
     }
-    return false;
+    return t == NULL; /* nobody can tell */
 }
 
 /* The first time that a value is accepted: in the order of its Thing's events. Over all grants,
