@@ -18,6 +18,7 @@ static struct lane *lane_create(struct lanes *lanes, const struct lane_key *key)
 {
     struct lane *lane = xcalloc(1, sizeof *lane + key->thing.n);
     lane->lanes = lanes;
+    lane->hash = key->hash;
     memcpy(lane->name, key->thing.p, key->thing.n);
     lane->thing = (struct slice){lane->name, key->thing.n};
     HASH_ADD_KEYPTR_BYHASHVALUE(hh, lanes->by_thing, lane->thing.p, lane->thing.n,
@@ -147,12 +148,12 @@ size_t lanes_body_ceiling(const struct lanes *lanes)
 
 /* How many of the first rows, at most `allowed`, go before one of a property that was refused of
  * late; that one goes alone, so that the others need no bisecting. */
-static uint32_t clear_run(const struct lane *lane, uint32_t allowed)
+static uint32_t clear_run(const struct lane *lane, const struct poison *known, uint32_t allowed)
 {
     uint32_t n = 0;
     for (const struct parcel *parcel = lane->parcels; parcel != NULL; parcel = parcel->next)
         for (uint32_t row = parcel->next_row; row < parcel->end_row; row++, n++)
-            if (n == allowed || poison_knows(&lane->poison, parcel_property(parcel, row)))
+            if (n == allowed || poison_knows(known, parcel_property(parcel, row)))
                 return n > 0 ? n : 1;
     return n;
 }
@@ -189,8 +190,9 @@ uint32_t lane_take(struct lane *lane, struct buffer *body)
     uint32_t allowed = bisect_allowed(&lane->bisect);
     if (allowed > lane->lanes->limits.max_rows)
         allowed = lane->lanes->limits.max_rows;
-    if (lane->poison.count > 0)
-        allowed = clear_run(lane, allowed);
+    const struct poison *known = poisons_find(&lane->lanes->poisons, lane->hash);
+    if (known != NULL)
+        allowed = clear_run(lane, known, allowed);
     update_body_begin(body);
     uint32_t taken = take(lane, body, allowed, false);
     update_body_end(body);
@@ -343,8 +345,11 @@ static void accepted(struct lane *lane, uint32_t n, struct parcel **complete)
 {
     lane->attempts = 0;
     lane->refused_since = 0;
-    if (n == 1)
-        poison_forget(&lane->poison, parcel_property(lane->parcels, lane->parcels->next_row));
+    struct poison *known = poisons_find(&lane->lanes->poisons, lane->hash);
+    if (known != NULL)
+        known->missing = false;
+    if (known != NULL && n == 1)
+        poison_forget(known, parcel_property(lane->parcels, lane->parcels->next_row));
     lanes_learn_size(lane->lanes, lane->body_n, true);
     bisect_accepted(&lane->bisect, n);
     pass_rows(lane, n, complete);
@@ -369,7 +374,8 @@ static struct parcel *narrow(struct lane *lane, uint32_t n, bool too_large,
     (void)bisect_refused(&lane->bisect, n);
     struct parcel *parcel = lane->parcels;
     if (!too_large)
-        poison_remember(&lane->poison, parcel_property(parcel, parcel->next_row));
+        poison_remember(poisons_make(&lane->lanes->poisons, lane->hash),
+                        parcel_property(parcel, parcel->next_row));
     if (!parcel->dropped)
         parcel->refused++;
     pass_rows(lane, 1, complete);
@@ -438,7 +444,8 @@ static void refuse_rows(struct lanes *lanes, struct lane *lane, const struct lan
             pass_refused(lane, refusals[i].row - passed, &refused[i].row, &complete);
         passed = refusals[i].row + 1;
         if (property && refused[i].parcel != NULL)
-            poison_remember(&lane->poison, parcel_property(refused[i].parcel, refused[i].row));
+            poison_remember(poisons_make(&lanes->poisons, lane->hash),
+                            parcel_property(refused[i].parcel, refused[i].row));
     }
     pass_rows(lane, n - passed, &complete);
     settle(lanes, lane, false, 0, now_us);
@@ -463,6 +470,7 @@ void lane_answer_missing(struct lanes *lanes, struct lane *lane, const char *det
     for (uint32_t i = 0; i < n; i++)
         all[i] = (struct lane_refusal){i, detail};
     lane->refused_since = 0;
+    poisons_make(&lanes->poisons, lane->hash)->missing = true;
     bisect_removed(&lane->bisect, 0, n);
     refuse_rows(lanes, lane, all, n, false, now_us);
     free(all);
@@ -489,6 +497,26 @@ void lanes_row_done(struct lanes *lanes, struct parcel *parcel)
     parcel->refused--;
     if (parcel->refused == 0 && parcel->lane == NULL)
         finish(lanes, parcel);
+}
+
+/* Whether just this was proven before: a property that the Thing does not take, or no such Thing.
+ */
+static bool is_known(const struct lane *lane, bool missing)
+{
+    const struct poison *known = poisons_find(&lane->lanes->poisons, lane->hash);
+    if (known == NULL || missing)
+        return known != NULL && known->missing;
+    return lane->wire_rows == 1 &&
+           poison_knows(known, parcel_property(lane->parcels, lane->parcels->next_row));
+}
+
+enum lane_verdict lane_judge(const struct lane *lane, const struct lane_suspicion *suspicion)
+{
+    if (!suspicion->confirmed)
+        return LANE_UNPROVEN;
+    if (suspicion->proven || is_known(lane, suspicion->missing))
+        return LANE_SUSPECT;
+    return lane->wire_rows > 1 && !suspicion->missing ? LANE_SUSPECT : LANE_UNPROVEN;
 }
 
 struct slice lane_thing(const struct lane *lane)

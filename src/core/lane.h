@@ -47,6 +47,14 @@ enum lane_verdict {
     LANE_SUSPECT,
 };
 
+/* What speaks against the run on the wire, after a refusal. */
+struct lane_suspicion {
+    bool confirmed; /* the platform is ready, and has accepted another Thing since some refusal of
+                       this one */
+    bool proven;    /* ... since the refusal of just these rows */
+    bool missing;   /* the answer says that there is no such Thing */
+};
+
 /* A Thing's name with its hash, for a caller that keeps names and pushes often. */
 struct lane_key {
     struct slice thing;
@@ -96,6 +104,11 @@ bool lane_goes_alone(const struct lane *lane);
  * one Thing. */
 void lanes_learn_size(struct lanes *lanes, size_t body_n, bool accepted);
 
+/* The verdict on a refused run, LANE_SUSPECT or LANE_UNPROVEN. To look for the row to blame loses
+ * nothing, so that a confirmed refusal is enough for it; nothing is given up for good unless it was
+ * refused itself, before and after the platform accepted another Thing, or is known to be refused.
+ */
+enum lane_verdict lane_judge(const struct lane *lane, const struct lane_suspicion *suspicion);
 /* Tells what became of the run on the wire. retry_at_us counts for LANE_RETRY, LANE_UNPROVEN and
  * LANE_SPLIT (0: at once), and detail (may be NULL) for what is refused. The lane must not be used
  * after the call. */

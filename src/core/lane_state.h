@@ -23,7 +23,7 @@ struct lane {
     uint32_t wire_rows; /* the first of them */
     size_t body_n;      /* size of the request on the wire; 0: one of many Things in it */
     struct bisect bisect;
-    struct poison poison;
+    uint64_t hash; /* of the Thing */
     unsigned attempts;
     int64_t refused_since;
     struct slice thing;
@@ -37,6 +37,7 @@ struct lanes {
     struct lane *by_thing;
     struct lane *ready;
     struct due_heap waiting;
+    struct poisons poisons;
     struct lane_groups groups;
     struct parcel
         *lost; /* parcels of abandoned partitions that are still out, linked as in a group */

@@ -37,3 +37,19 @@ bool poison_knows(const struct poison *p, struct slice property)
 {
     return p->count > 0 && find(p, hash_bytes(property)) < p->count;
 }
+
+struct poison *poisons_find(struct poisons *p, uint64_t thing)
+{
+    struct poison *poison = &p->slots[thing % POISONS_SLOTS].poison;
+    bool known = p->slots[thing % POISONS_SLOTS].thing == thing;
+    return known && (poison->count > 0 || poison->missing) ? poison : NULL;
+}
+
+struct poison *poisons_make(struct poisons *p, uint64_t thing)
+{
+    struct poison *poison = &p->slots[thing % POISONS_SLOTS].poison;
+    if (p->slots[thing % POISONS_SLOTS].thing != thing)
+        *poison = (struct poison){.count = 0};
+    p->slots[thing % POISONS_SLOTS].thing = thing;
+    return poison;
+}

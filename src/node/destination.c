@@ -189,15 +189,17 @@ static void on_accepted(void *ctx, struct slice thing)
     thingworx_accepted(r->destination->client, r->answer, thing);
 }
 
-static enum lane_verdict verdict_of(const struct thingworx_answer *answer)
+static enum lane_verdict verdict_of(const struct thingworx_answer *answer, const struct lane *lane,
+                                    bool missing)
 {
+    struct lane_suspicion suspicion = {answer->refusal_confirmed, answer->refusal_proven, missing};
     switch (answer->class) {
     case ANSWER_ACCEPTED:
         return LANE_ACCEPTED;
     case ANSWER_TOO_LARGE:
         return LANE_SPLIT;
     case ANSWER_SUSPECT:
-        return answer->refusal_confirmed ? LANE_SUSPECT : LANE_UNPROVEN;
+        return lane_judge(lane, &suspicion);
     default:
         return LANE_RETRY;
     }
@@ -238,13 +240,15 @@ static void answered_alone(struct retrying *r, struct delivery *delivery)
     struct destination *d = r->destination;
     char detail[320];
     (void)snprintf(detail, sizeof detail, "HTTP %d: %s", r->answer->status, r->answer->text);
-    struct delivery_verdict verdict = {verdict_of(r->answer), detail};
+    const struct lane *lane = delivery->runs[0].lane;
+    bool missing = r->answer->class == ANSWER_SUSPECT && r->answer->status == 404 &&
+                   answer_names_missing(slice_from(r->answer->text), lane_thing(lane));
+    struct delivery_verdict verdict = {verdict_of(r->answer, lane, missing), detail};
     if (verdict.verdict == LANE_ACCEPTED)
         took(d, delivery->rows);
     else
         not_taken(d, detail);
-    if (verdict.verdict == LANE_SUSPECT && r->answer->status == 404 &&
-        answer_names_missing(slice_from(r->answer->text), lane_thing(delivery->runs[0].lane))) {
+    if (verdict.verdict == LANE_SUSPECT && missing) {
         delivery_answer_missing(delivery, d->lanes, detail, r->now_us);
         return;
     }

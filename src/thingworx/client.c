@@ -371,6 +371,7 @@ static void on_done(void *ctx, const struct http_result *result)
     bool one_thing = rule->class == ANSWER_CONFIGURATION && may_concern_one_thing(result->status);
     if (!r->many && (rule->class == ANSWER_SUSPECT || one_thing)) {
         answer.refusal_confirmed = is_confirmed(r, result->status, now_us);
+        answer.refusal_proven = answer.refusal_confirmed && r->refutable;
         refusals_note(&tw->refusals, r->thing, result->status, now_us);
     }
     if (one_thing && (answer.refusal_confirmed || r->many)) /* the service may not be invoked */

@@ -54,6 +54,7 @@ struct thingworx_answer {
      * batch (refused_since_us) or its Thing was refused before with the same status, it has
      * accepted another Thing. All of that was so before this request was sent. */
     bool refusal_confirmed;
+    bool refusal_proven; /* the same, and it was the batch itself that was refused before */
     const char *text; /* first bytes of the body, or what went wrong: one line, printable UTF-8 */
     /* Of a request about many Things: the body as it came, up to THINGWORX_BULK_ANSWER_MAX; and
      * whether this base URL was ready, and nothing has failed there, since it was sent. */

@@ -1,4 +1,4 @@
-"""Mutations of heartbeat rules."""
+"""Mutations of heartbeat rules, and of what is given up for good."""
 
 from mutation.mutation import Mutation
 
@@ -28,4 +28,16 @@ THINGS = [
              "sql/40_delivery/note_presence.sql",
              "AND p.token = w.token\n       AND p.owner_session_id = me\n     WHERE w.present",
              "AND p.owner_session_id = me\n     WHERE w.present", ("sql", "14_heartbeats")),
+    Mutation("given-up-at-the-first-refusal",
+             "a value is given up only after it was refused itself, and another Thing accepted",
+             "src/core/lane.c", "    return lane->wire_rows > 1 && !suspicion->missing ?",
+             "    return lane->wire_rows > 0 ?",
+             ("system", "test_destination", "another_chance")),
+    Mutation("missing-at-the-first-refusal", "a Thing is missing only with proof, or once known",
+             "src/core/lane.c", "lane->wire_rows > 1 && !suspicion->missing ?",
+             "lane->wire_rows > 1 ?", ("unit", "test_lane")),
+    Mutation("poison-goes-with-the-lane", "what is refused is known beyond the Thing's lane",
+             "src/core/lane.c", "    free(lane);\n",
+             "    lanes->poisons.slots[lane->hash % POISONS_SLOTS].thing = 0;\n    free(lane);\n",
+             ("unit", "test_lane")),
 ]

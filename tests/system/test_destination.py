@@ -57,6 +57,34 @@ def test_a_poison_value_is_dead_lettered_alone(make_cluster):
     end(cluster)
 
 
+def test_a_thing_that_was_refused_before_is_given_another_chance(make_cluster):
+    """Known for one bad property, and then the platform begins to refuse everything."""
+    cluster = make_cluster(nodes=1, things=["device-1"])
+    cluster.thingworx.ask("/things", {"names": ["strict"], "permissive": False,
+                                      "properties": {"p1": "NUMBER"}})
+    cluster.thingworx.fault(kind="status", status=500, thing="strict", property="bad")
+
+    def refused():
+        cluster.hub.send("device-1", body={"p1": 1})  # who is accepted proves it
+        return cluster.dead_letters()
+
+    cluster.hub.send("strict", body={"bad": 1})
+    wait_until(refused, 60, "the bad value is a dead letter", every=0.2)
+    cluster.wait_delivered()
+    cluster.hub.send("device-1", body={"p1": 2})
+    cluster.wait_delivered()
+    cluster.thingworx.fault(kind="status", status=500)
+    before = cluster.thingworx.state()["refused"]["500"]
+    cluster.hub.send("strict", body={"p1": 3})
+    wait_until(lambda: cluster.thingworx.state()["refused"]["500"] >= before + 3, 60,
+               "the good value is refused again and again")
+    cluster.thingworx.ask("/fault", method="DELETE")
+    cluster.wait_delivered()
+    assert [letter.property for letter in cluster.dead_letters()] == ["bad"]
+    assert cluster.thingworx.ask("/things/strict")["properties"]["p1"]["value"] == 3
+    end(cluster)
+
+
 def test_an_unparsable_event_is_dead_lettered_alone(make_cluster):
     cluster = make_cluster(nodes=2)
     cluster.hub.generate(rate=RATE)

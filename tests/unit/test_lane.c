@@ -305,6 +305,67 @@ static void a_missing_thing_costs_no_request_per_row(void **state)
     check_empty();
 }
 
+static enum lane_verdict judge(const struct lane *lane, bool confirmed, bool proven, bool missing)
+{
+    struct lane_suspicion suspicion = {confirmed, proven, missing};
+    return lane_judge(lane, &suspicion);
+}
+
+/* What is given up for good was refused itself before, or is known to be refused: a platform may
+ * begin to refuse everything at any time. */
+static void nothing_is_given_up_at_the_first_refusal(void **state)
+{
+    (void)state;
+    push("t", &red, 1, "{\"bad\":1,\"good\":2}");
+    struct lane *lane = take("t", 0, "1 2");
+    assert_int_equal(judge(lane, false, false, false), LANE_UNPROVEN);
+    assert_int_equal(judge(lane, true, false, false),
+                     LANE_SUSPECT); /* looks for the one to blame */
+    assert_int_equal(judge(lane, true, false, true), LANE_UNPROVEN);
+    assert_int_equal(judge(lane, true, true, true), LANE_SUSPECT);
+    answer(lane, LANE_SUSPECT);
+    lane = take("t", 0, "1");
+    assert_int_equal(judge(lane, true, false, false), LANE_UNPROVEN);
+    assert_int_equal(judge(lane, true, true, false), LANE_SUSPECT);
+    answer(lane, LANE_SUSPECT);
+    answer(take("t", 0, "2"), LANE_ACCEPTED);
+    lanes_row_done(lanes, refused_parcels[0]);
+    check_empty();
+    /* The lane is gone, what is known of the Thing is not: the one goes alone, and is expected. */
+    push("t", &red, 2, "{\"good\":3,\"bad\":4}");
+    lane = take("t", 0, "3");
+    assert_int_equal(judge(lane, true, false, false), LANE_UNPROVEN);
+    answer(lane, LANE_ACCEPTED);
+    lane = take("t", 0, "4");
+    assert_int_equal(judge(lane, false, false, false), LANE_UNPROVEN);
+    assert_int_equal(judge(lane, true, false, false), LANE_SUSPECT);
+    assert_int_equal(judge(lane, true, false, true), LANE_UNPROVEN);
+    answer(lane, LANE_ACCEPTED); /* somebody has made the property */
+    push("t", &red, 3, "{\"bad\":5}");
+    lane = take("t", 0, "5");
+    assert_int_equal(judge(lane, true, false, false), LANE_UNPROVEN);
+    answer(lane, LANE_ACCEPTED);
+    check_empty();
+}
+
+static void a_missing_thing_is_known_until_it_is_there(void **state)
+{
+    (void)state;
+    push("t", &red, 1, "{\"a\":1}");
+    lane_answer_missing(lanes, take("t", 0, "1"), "gone", 0);
+    lanes_row_done(lanes, refused_parcels[0]);
+    push("t", &red, 2, "{\"a\":2,\"b\":3}");
+    struct lane *lane = take("t", 0, "2 3");
+    assert_int_equal(judge(lane, false, false, true), LANE_UNPROVEN);
+    assert_int_equal(judge(lane, true, false, true), LANE_SUSPECT);
+    answer(lane, LANE_ACCEPTED);
+    push("t", &red, 3, "{\"a\":4}");
+    lane = take("t", 0, "4");
+    assert_int_equal(judge(lane, true, false, true), LANE_UNPROVEN);
+    answer(lane, LANE_ACCEPTED);
+    check_empty();
+}
+
 /* A Thing that goes while a poison row of it is looked for: the search is over, and no property is
  * to blame. */
 static void a_thing_that_goes_while_bisecting(void **state)
@@ -409,6 +470,8 @@ int main(void)
         TEST(a_row_done_early_does_not_end_its_parcel),
         TEST(a_property_once_refused_goes_alone),
         TEST(a_missing_thing_costs_no_request_per_row),
+        TEST(nothing_is_given_up_at_the_first_refusal),
+        TEST(a_missing_thing_is_known_until_it_is_there),
         TEST(a_thing_that_goes_while_bisecting),
         TEST(a_missing_thing_of_a_lost_partition),
         TEST(a_retry_while_bisecting_loses_nothing),

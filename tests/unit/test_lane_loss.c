@@ -137,9 +137,9 @@ static void refused_rows_of_a_lost_partition_are_waited_for(void **state)
     check_seen("");
     check_empty();
     /* Lost while queued behind its own refused row. */
-    push("t", &red, 1, "{\"bad\":1,\"a\":2}");
-    answer(take("t", 0, "1 2"), LANE_SUSPECT);
-    answer(take("t", 0, "1"), LANE_SUSPECT);
+    push("v", &red, 1, "{\"bad\":1,\"a\":2}");
+    answer(take("v", 0, "1 2"), LANE_SUSPECT);
+    answer(take("v", 0, "1"), LANE_SUSPECT);
     lanes_abandon(lanes, &red);
     assert_int_equal(lanes_counts(lanes).lanes, 0);
     lanes_row_done(lanes, refused_parcels[2]);
