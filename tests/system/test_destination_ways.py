@@ -103,11 +103,14 @@ def test_tls_with_its_own_authority_and_a_client_certificate(make_cluster):
     cluster.add_node("node-1")
     cluster.hub.generate(rate=RATE)
     wait_until(lambda: destination(cluster).state == "unreachable", 30, "a stranger is refused")
+    distrusts(cluster, "issuer")
     assert cluster.thingworx.state()["accepted_values"] == 0
     (secrets / "twx-ca").write_text(authority.pem)
     wait_until(cluster.checkpoints, 60, "the replaced secret is found and events are delivered")
-    for number, (alternative, days) in enumerate([("DNS:elsewhere", 2), ("IP:127.0.0.1", -1)]):
-        front.set_certificate(*authority.issue(f"bad{number}", alternative, days),
+    bad = [("DNS:elsewhere", {}, "IP address"), ("IP:127.0.0.1", {"days": -1}, "has expired"),
+           ("IP:127.0.0.1", {"starts": 2}, "not yet valid")]
+    for number, (alternative, when, words) in enumerate(bad):
+        front.set_certificate(*authority.issue(f"bad{number}", alternative, **when),
                               client_authority=authority.certificate)
         cluster.query("SELECT holdfast.restart_destination('thingworx')", user="admin")
         set_destination(cluster, base_urls=[f"https://127.0.0.1:{front.port}/Thingworx"],
@@ -115,11 +118,21 @@ def test_tls_with_its_own_authority_and_a_client_certificate(make_cluster):
                         request_timeout_ms=9000 + number)
         restart_connections(cluster)
         wait_until(lambda: destination(cluster).state == "unreachable", 60,
-                   f"a certificate for {alternative} of {days} days is refused")
+                   f"a certificate for {alternative} {when} is refused")
+        distrusts(cluster, words)
         front.set_certificate(*good, client_authority=authority.certificate)
         wait_until(lambda: destination(cluster).state == "ok", 60, "the right one is taken again")
     settle(cluster, duplicates=cluster.hub.state()["emitted"])
     end(cluster)
+
+
+def distrusts(cluster, words):
+    """The node says why, and what to do."""
+    row, log = destination(cluster), cluster.nodes["node-1"].log.read_text(errors="replace")
+    print("reason:", row.reason)
+    wait_until(lambda: any(words in line and "hint=" in line for line in
+                           cluster.nodes["node-1"].log.read_text(errors="replace").splitlines()),
+               10, lambda: f"it says {words}, and what to do: {log[-2000:]}")
 
 
 def restart_connections(cluster):
