@@ -212,6 +212,8 @@ bool thingworx_post_bulk(struct thingworx *tw, struct slice thing, struct slice 
 static void explain(const struct request *r, const struct http_result *result,
                     const struct answer_rule *rule, const char *text, struct error *why)
 {
+    if (security_explain(result, r->endpoint->url.text, why))
+        return;
     error_set(why, "%s", rule->meaning);
     if (result->outcome == HTTP_ANSWERED)
         error_detail(why, "%s: HTTP %d %.300s", r->endpoint->url.text, result->status, text);

@@ -7,6 +7,7 @@
 #include "core/retry.h"
 #include "thingworx/http.h"
 #include "thingworx/resolve.h"
+#include "thingworx/security.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -75,6 +76,21 @@ static void probe_again(struct endpoint *e, int64_t now_us)
         now_us + every - (int64_t)random_below(e->shared->random, (uint64_t)every / 10);
 }
 
+static void explain_probe(const struct endpoint *e, const struct http_result *result,
+                          struct error *why)
+{
+    bool answered = result->outcome == HTTP_ANSWERED;
+    char text[128];
+    answer_text(result->text, text, sizeof(text));
+    error_set(why,
+              answered ? "ThingWorx does not say that it is ready" : "ThingWorx does not answer");
+    if (answered)
+        error_detail(why, "%s: HTTP %d %s", e->ready_url, result->status, text);
+    else
+        error_detail(why, "%s: %s", e->ready_url, text);
+    error_hint(why, "check that ThingWorx runs and takes traffic; it is asked again by itself");
+}
+
 static void on_probed(void *ctx, const struct http_result *result)
 {
     struct endpoint *e = ctx;
@@ -93,13 +109,9 @@ static void on_probed(void *ctx, const struct http_result *result)
         breaker_event(e, BREAKER_PROBE_OK, NULL, now_us);
         return;
     }
-    char text[128];
-    answer_text(result->text, text, sizeof(text));
     struct error why = {0};
-    error_set(&why,
-              answered ? "ThingWorx does not say that it is ready" : "ThingWorx does not answer");
-    error_detail(&why, "%s: HTTP %d %s", e->ready_url, result->status, text);
-    error_hint(&why, "check that ThingWorx runs and takes traffic; it is asked again by itself");
+    if (!security_explain(result, e->ready_url, &why))
+        explain_probe(e, result, &why);
     enum breaker_event event = answered ? BREAKER_PROBE_REFUSED : BREAKER_PROBE_DEAD;
     if (result->outcome == HTTP_UNREACHABLE && e->breaker.state == BREAKER_CLOSED)
         event = BREAKER_DEAD;

@@ -216,6 +216,7 @@ static void finish(struct call *call, CURLcode code)
         result.text = buffer_slice(&call->text);
     } else {
         result.outcome = sent == 0 ? HTTP_UNREACHABLE : HTTP_FAILED;
+        result.distrust = code == CURLE_PEER_FAILED_VERIFICATION;
         result.text = slice_from(call->error[0] ? call->error : curl_easy_strerror(code));
     }
     curl_multi_remove_handle(http->multi, call->easy);

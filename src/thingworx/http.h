@@ -36,8 +36,9 @@ struct http_result {
     int status;             /* of an answer, else 0 */
     int64_t retry_after_us; /* -1: not given */
     unsigned
-        repeats; /* how often libcurl sent it again, when a kept connection closed unanswered */
-    bool html;   /* the body is an HTML page */
+        repeats;   /* how often libcurl sent it again, when a kept connection closed unanswered */
+    bool html;     /* the body is an HTML page */
+    bool distrust; /* unreachable because the server could not prove who it is */
     const char *date;            /* the header of that name; NULL: none */
     const char *certificate_end; /* of the server, if the request wanted it; NULL: unknown */
     struct slice text;           /* first bytes of the body, or what went wrong */

@@ -1,6 +1,7 @@
 #include "thingworx/security.h"
 
 #include "base/memory.h"
+#include "core/answer.h"
 #include "core/hash.h"
 #include "thingworx/client.h"
 #include "thingworx/http.h"
@@ -102,6 +103,23 @@ bool security_set(struct security *s, struct http *http, const struct thingworx_
     s->proxy = hop;
     http_set_security(http,
                       &(struct http_security){wanted->ca, wanted->certificate, wanted->proxy});
+    return true;
+}
+
+bool security_explain(const struct http_result *result, const char *url, struct error *why)
+{
+    char text[256];
+    if (!result->distrust)
+        return false;
+    answer_text(result->text, text, sizeof text);
+    error_set(why, "the certificate of ThingWorx is not trusted");
+    error_detail(why, "%s: %s", url, text);
+    error_hint(
+        why, "%s",
+        strstr(text, "expired") != NULL || strstr(text, "not yet valid") != NULL
+            ? "the certificate, or this machine's clock, is to be put right; nothing was sent"
+            : "ca_secret must name the authority that signed it, and the base URL the host as "
+              "the certificate does; nothing was sent. Does something on the way open TLS?");
     return true;
 }
 

@@ -21,3 +21,8 @@ struct security {
 bool security_set(struct security *s, struct http *http, const struct thingworx_security *wanted,
                   bool *changed, struct error *err);
 void security_free(struct security *s);
+
+struct http_result;
+/* False if that is not what went wrong; else `why` says what is the matter with the certificate of
+ * the server at `url`. */
+bool security_explain(const struct http_result *result, const char *url, struct error *why);

@@ -52,4 +52,9 @@ SECURITY = [
     Mutation("short-names-are-one", "two long names stay two",
              "sql/40_delivery/short_name.sql", " || encode(sha256(convert_to(name, 'UTF8')), 'hex')", "",
              ("sql", "51_limits")),
+    Mutation("the-name-of-thingworx-is-not-verified", "a ThingWorx that is not verified gets nothing",
+             "src/thingworx/http.c", "    set_blob(e, CURLOPT_CAINFO_BLOB, http->ca);\n",
+             "    set_blob(e, CURLOPT_CAINFO_BLOB, http->ca);\n"
+             "    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);\n",
+             ("system", "test_destination_ways", "tls_with")),
 ]

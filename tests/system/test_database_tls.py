@@ -13,6 +13,7 @@ import threading
 
 import pytest
 
+from database_kit import sessions
 from harness import place
 from harness.tls_front import Authority
 from harness.waiting import wait_until
@@ -177,4 +178,12 @@ def test_a_node_says_what_is_wrong_and_comes_back(make_cluster, server):
     # a certificate that is replaced under a live session disturbs nobody
     server.serve(*server.authority.issue("newer", f"DNS:{NAME}"))
     assert node.ready()
+    # and its authority, whose file is read for every connection
+    first = sessions(cluster)["node-1"]
+    successor = Authority(server.folder, "successor")
+    server.authority.certificate.write_text(server.authority.pem + successor.pem)
+    server.serve(*successor.issue("newest", f"DNS:{NAME}"))
+    cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'node'")
+    wait_until(lambda: sessions(cluster).get("node-1", first) > first, 60, "it has joined again")
+    node.wait_ready()
     assert node.stop() == 0
