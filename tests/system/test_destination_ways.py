@@ -107,7 +107,8 @@ def test_tls_with_its_own_authority_and_a_client_certificate(make_cluster):
     assert cluster.thingworx.state()["accepted_values"] == 0
     (secrets / "twx-ca").write_text(authority.pem)
     wait_until(cluster.checkpoints, 60, "the replaced secret is found and events are delivered")
-    bad = [("DNS:elsewhere", {}, "no alternative certificate subject name"), ("IP:127.0.0.1", {"days": -1}, "has expired"),
+    bad = [("DNS:elsewhere", {}, "no alternative certificate subject name"),
+           ("IP:127.0.0.1", {"days": -1}, "has expired"),
            ("IP:127.0.0.1", {"starts": 2}, "not yet valid")]
     for number, (alternative, when, words) in enumerate(bad):
         front.set_certificate(*authority.issue(f"bad{number}", alternative, **when),
