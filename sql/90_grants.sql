@@ -27,7 +27,7 @@ DECLARE
         'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'explain_device',
         'replay_dead_letters', 'discard_dead_letters', 'set_dead_letter_policy',
         'prune_history', 'reset_checkpoint', 'drain_node', 'undrain_node', 'move_partition', 'unpin_partition',
-        'set_capacity', 'pause_hub', 'resume_hub', 'pause_partition', 'resume_partition', 'set_setting',
+        'set_capacity', 'pause_hub', 'resume_hub', 'pause_partition', 'resume_partition', 'set_setting', 'set_log_level',
         'planned_moves', 'node_quotas', 'node_doubts', 'diagnose', 'leader_at', 'owner_at', 'what_happened',
         'schema_version'];
     reader_functions constant text[] := ARRAY['schema_version', 'explain_device', 'planned_moves', 'node_quotas', 'node_doubts',

@@ -75,12 +75,13 @@ bool log_level_read(const char *name, enum log_level *level)
 
 void log_set_level(struct log *log, enum log_level least)
 {
-    log->least = least;
+    if (log != NULL)
+        log->least = least;
 }
 
 enum log_level log_level(const struct log *log)
 {
-    return log->least;
+    return log != NULL ? log->least : LOG_INFO;
 }
 
 uint64_t log_lines(const struct log *log, enum log_level level)

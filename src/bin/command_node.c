@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIGNALS = 3 };
+enum { SIGNALS = 5 };
 
 struct process {
     struct options options;
@@ -50,6 +50,10 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
         node_reload(process->node);
         return;
     }
+    if (number == SIGUSR1 || number == SIGUSR2) {
+        node_log_more(process->node, number == SIGUSR1);
+        return;
+    }
     if (process->stopping) {
         log_warning(process->log, "told to stop twice: ending at once");
         (void)event_base_loopbreak(process->base);
@@ -62,7 +66,7 @@ static void on_signal(evutil_socket_t number, short what, void *ctx)
 
 static void watch_signals(struct process *process)
 {
-    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
     (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < SIGNALS; i++) {
         process->signals[i] = evsignal_new(process->base, numbers[i], on_signal, process);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "core/verbosity.h"
 #include "node/binder.h"
 #include "node/destinations.h"
 #include "node/grants.h"
@@ -40,6 +41,7 @@ struct node {
     int64_t rate_at_us, events_per_second;
     uint64_t rate_events;
     bool leaving, held, reporting;
+    struct verbosity verbosity;
 };
 
 /* ---- what the membership says ------------------------------------------------------------- */
@@ -79,6 +81,7 @@ static void on_configuration(void *ctx, struct configuration *configuration)
     log_info(node->parts.log, "configuration read", F_NUMBER("version", configuration->version),
              F_NUMBER("hubs", configuration->hub_count),
              F_NUMBER("destinations", configuration->destination_count));
+    verbosity_ask(&node->verbosity, &configuration->log_level, clock_now_us());
     destinations_configure(node->parts.destinations, configuration);
     hubs_configure(node->parts.hubs, configuration);
     grants_configure(node->parts.grants);
@@ -163,11 +166,12 @@ static void write_stats(const struct node *node, struct buffer *json)
         json,
         "{\"events_delivered\":%llu,\"values_delivered\":%llu,\"dead_letters\":%llu,"
         "\"in_flight\":%zu,\"events_per_second\":%lld,\"loop_stall_max_ms\":%lld,"
-        "\"rss_kib\":%ld,\"bindings_cached\":%zu,\"destinations\":",
+        "\"rss_kib\":%ld,\"bindings_cached\":%zu,\"log_level\":\"%s\",\"destinations\":",
         (unsigned long long)c->events_delivered, (unsigned long long)c->values_delivered,
         (unsigned long long)c->dead_letters, grants_in_flight(parts->grants),
         (long long)node->events_per_second, (long long)(node->stall_reported_us / MS_US),
-        process_resident_kib(), binder_cached(parts->binder));
+        process_resident_kib(), binder_cached(parts->binder),
+        log_level_name(log_level(parts->log)));
     destinations_describe(parts->destinations, json);
     (void)buffer_append_text(json, ",\"reasons\":");
     destinations_describe_reasons(parts->destinations, json);
@@ -227,6 +231,19 @@ static void look_after_autonomy(struct node *node, int64_t now_us)
     grants_hold(node->parts.grants, false);
 }
 
+/* The change is told at every level: it explains what follows, or why nothing does. */
+static void follow_verbosity(struct node *node, int64_t now_us)
+{
+    struct log *log = node->parts.log;
+    enum log_level before = log_level(log), level = verbosity_now(&node->verbosity, now_us);
+    if (level == before)
+        return;
+    log_set_level(log, LOG_INFO);
+    log_info(log, "log level", F_TEXT("from", log_level_name(before)),
+             F_TEXT("to", log_level_name(level)));
+    log_set_level(log, level);
+}
+
 static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
 {
     struct node *node = ctx;
@@ -243,6 +260,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *ctx)
     if (gap)
         wake_up(node, late, now);
     log_tick(node->parts.log, now);
+    follow_verbosity(node, now);
     membership_tick(node->parts.membership, now);
     destinations_tick(node->parts.destinations, now);
     binder_tick(node->parts.binder, now);
@@ -318,6 +336,7 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
     parts->binder = binder_create(parts);
     parts->office = office_create(parts);
     parts->replays = replays_create(parts);
+    verbosity_init(&node->verbosity, log_level(log));
     start_membership(node);
     node->rate_at_us = clock_now_us();
     pulse_init(&parts->pulse, HEARTBEAT_MS * MS_US, config->ttl_ms * MS_US / MARGIN_DIVISOR,
@@ -338,6 +357,12 @@ void node_stop(struct node *node)
     node->parts.stopping = true;
     node->drain_until_us = clock_now_us() + node->config.drain_ms * MS_US;
     grants_drain(node->parts.grants);
+}
+
+void node_log_more(struct node *node, bool more)
+{
+    verbosity_step(&node->verbosity, more, clock_now_us());
+    follow_verbosity(node, clock_now_us());
 }
 
 void node_reload(struct node *node)

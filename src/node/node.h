@@ -39,6 +39,8 @@ struct node *node_start(struct event_base *base, struct evdns_base *dns,
 void node_stop(struct node *node);
 /* Reads the secrets anew and uses those that have changed; happens by itself every ten seconds. */
 void node_reload(struct node *node);
+/* One level more in the log, or less. */
+void node_log_more(struct node *node, bool more);
 void node_free(struct node *node);
 
 /* Whether the node trusts its lease; if not, why. */

@@ -1,5 +1,6 @@
 #include "store/configuration.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "core/heartbeat.h"
 #include "core/mapping.h"
@@ -262,6 +263,23 @@ static bool read_hub(struct json_object *from, struct hub_config *to, struct err
     return true;
 }
 
+/* A database that was not migrated yet does not have it. */
+static bool read_log_level(struct json_object *root, struct verbosity_wish *wish, struct error *err)
+{
+    struct json_object *from = member_of(root, "log_level");
+    int64_t remaining_ms = 0;
+    char *level = NULL;
+    if (from == NULL)
+        return true;
+    bool ok = number_of(from, "id", &wish->id, err) &&
+              number_of(from, "remaining_ms", &remaining_ms, err) &&
+              need_text(from, "level", &level, err) &&
+              (log_level_read(level, &wish->level) || refuse(err, "has no level in", "log_level"));
+    wish->for_us = remaining_ms * MS_US;
+    free(level);
+    return ok;
+}
+
 static bool read_all(struct json_object *root, struct configuration *c, struct error *err)
 {
     struct json_object *list;
@@ -279,7 +297,8 @@ static bool read_all(struct json_object *root, struct configuration *c, struct e
         if (!read_fleet(json_object_array_get_idx(list, i), &c->fleets[i], err) ||
             !read_rules(root, &c->fleets[i], err) || !read_heartbeats(root, &c->fleets[i], err))
             return false;
-    if (!list_of(root, "hubs", &list, &c->hub_count, err))
+    if (!read_log_level(root, &c->log_level, err) ||
+        !list_of(root, "hubs", &list, &c->hub_count, err))
         return false;
     c->hubs = xcalloc(c->hub_count, sizeof *c->hubs);
     for (size_t i = 0; i < c->hub_count; i++)

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/error.h"
+#include "core/verbosity.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -58,6 +59,7 @@ struct hub_config {
 
 struct configuration {
     int64_t version;
+    struct verbosity_wish log_level; /* of this node alone */
     struct destination_config *destinations;
     size_t destination_count;
     struct fleet_config *fleets;

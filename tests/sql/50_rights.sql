@@ -22,7 +22,7 @@ CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
     'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'replay_dead_letters', 'discard_dead_letters', 'set_dead_letter_policy', 'prune_history', 'reset_checkpoint',
-    'drain_node', 'undrain_node', 'move_partition', 'unpin_partition', 'set_capacity', 'pause_hub', 'resume_hub',
+    'drain_node', 'undrain_node', 'move_partition', 'unpin_partition', 'set_capacity', 'set_log_level', 'pause_hub', 'resume_hub',
     'pause_partition', 'resume_partition', 'set_setting', 'schema_version']);
 SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_node', oid, 'EXECUTE')$$,
               'SELECT name FROM of_node', 'a node may call the protocol, and nothing else');
@@ -81,7 +81,7 @@ SELECT is_empty($$SELECT full_name FROM relations WHERE relowner <> 'holdfast_ow
 -- All that readers see. A new view is looked at first: does it show more than they may know? Then it stands here.
 SELECT set_eq($$SELECT name FROM relations WHERE relkind = 'v'$$, ARRAY[
     'bindings', 'connected_things', 'dead_letter_policies', 'dead_letters', 'dead_letters_dropped', 'destinations', 'doubts', 'events', 'fleets',
-    'heartbeats', 'hubs', 'incarnations', 'leader', 'leader_history', 'mappings', 'nodes', 'old_checkpoints', 'partition_history',
+    'heartbeats', 'hubs', 'incarnations', 'leader', 'leader_history', 'mappings', 'nodes', 'log_levels', 'old_checkpoints', 'partition_history',
     'partitions', 'partitions_lagging', 'plan', 'settings', 'status', 'unbound_devices'],
     'these are the views');
 SELECT is_empty($$SELECT full_name FROM relations WHERE relkind NOT IN ('r', 'v', 'p', 'S')$$,

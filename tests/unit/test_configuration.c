@@ -212,9 +212,29 @@ static void wrong_types_are_refused(void **state)
     refuse_each(hub, "enabled", EACH("\"false\"", "0", "1", "[]", "{}"));
 }
 
+static void the_log_level_is_read(void **state)
+{
+    (void)state;
+    struct configuration *c = accept("{\"version\":1,\"destinations\":[],\"fleets\":[],\"hubs\":[],"
+                                     "\"log_level\":{\"id\":4,\"level\":\"debug\","
+                                     "\"remaining_ms\":1500}}");
+    assert_int_equal(c->log_level.id, 4);
+    assert_int_equal(c->log_level.level, LOG_DEBUG);
+    assert_int_equal(c->log_level.for_us, 1500000);
+    configuration_free(c);
+    c = accept("{\"version\":1,\"destinations\":[],\"fleets\":[],\"hubs\":[],\"log_level\":null}");
+    assert_int_equal(c->log_level.id, 0);
+    configuration_free(c);
+    struct error err;
+    assert_null(configuration_parse("{\"version\":1,\"destinations\":[],\"fleets\":[],\"hubs\":[],"
+                                    "\"log_level\":{\"id\":4,\"level\":\"loud\"}}",
+                                    &err));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_log_level_is_read),
         cmocka_unit_test(the_whole_is_read),
         cmocka_unit_test(what_is_null_or_missing_has_a_default),
         cmocka_unit_test(nothing_configured_is_a_configuration),
