@@ -126,7 +126,7 @@ static void *begin_destination(struct check *check, const void *what)
     const struct destination_config *d = t->what->destination;
     check_subject(check, "destination %s at %s", d->name, t->what->url);
     const char *folder = check->options->secrets;
-    char *key = secret_read(folder, d->app_key_secret, NULL);
+    char *key = secret_read_app_key(folder, d->app_key_secret, NULL);
     char *ca = d->ca_secret != NULL ? secret_read(folder, d->ca_secret, NULL) : NULL;
     char *certificate =
         d->certificate_secret != NULL ? secret_read(folder, d->certificate_secret, NULL) : NULL;

@@ -30,7 +30,7 @@ char *destination_secrets_key(struct destination_secrets *s, const struct node_p
                               const char *destination)
 {
     struct error err;
-    char *key = secret_read(node->secrets_folder, s->app_key, &err);
+    char *key = secret_read_app_key(node->secrets_folder, s->app_key, &err);
     if (key == NULL) {
         log_error(node->log, "no application key for the destination", &err,
                   F_TEXT("destination", destination));
@@ -70,7 +70,7 @@ void destination_secrets_secure(struct destination_secrets *s, const struct node
 void destination_secrets_reload(struct destination_secrets *s, const struct node_parts *node,
                                 const char *destination, struct thingworx *client)
 {
-    char *key = secret_read(node->secrets_folder, s->app_key, NULL);
+    char *key = secret_read_app_key(node->secrets_folder, s->app_key, NULL);
     uint64_t hash = key != NULL ? hash_bytes(slice_from(key)) : s->app_key_hash;
     if (hash != s->app_key_hash) {
         log_info(node->log, "the application key was replaced", F_TEXT("destination", destination));

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SECRET_CEILING = 64 * 1024 };
+enum { SECRET_CEILING = 64 * 1024, APP_KEY_CEILING = 256 };
 
 /* A name from the database must not reach outside the folder. */
 static bool is_plain(const char *name)
@@ -93,6 +93,25 @@ char *secret_read(const char *folder, const char *name, struct error *err)
     error_hint(err,
                "Put it into a file of that name in the secrets folder (--secrets), or into the "
                "environment as HOLDFAST_SECRET_<NAME>.");
+    return NULL;
+}
+
+char *secret_read_app_key(const char *folder, const char *name, struct error *err)
+{
+    char *key = secret_read(folder, name, err);
+    if (key == NULL)
+        return NULL;
+    size_t n = 0;
+    while (isalnum((unsigned char)key[n]) || (key[n] != '\0' && strchr("-_.", key[n]) != NULL))
+        n++;
+    if (key[n] == '\0' && n <= APP_KEY_CEILING)
+        return key;
+    error_set(err, "the secret \"%s\" is no application key", name);
+    error_detail(err,
+                 "It has a character, or a length, that application keys do not have; it is not "
+                 "sent.");
+    error_hint(err, "Name the secret that holds the key of ThingWorx, and nothing else.");
+    secret_free(key);
     return NULL;
 }
 

@@ -11,6 +11,11 @@
  * NULL and `err` (which names the secret, never its value) when it cannot be had. */
 char *secret_read(const char *folder, const char *name, struct error *err);
 
+/* The same, of what is sent to a server that a row of the database names: only what looks like an
+ * application key (letters, digits, '-', '_' and '.', at most 256), so that nobody who may change
+ * rows can have another secret of the folder sent to him by calling it one. */
+char *secret_read_app_key(const char *folder, const char *name, struct error *err);
+
 /* Overwrites and frees; NULL is legal. */
 void secret_free(char *secret);
 

@@ -57,4 +57,8 @@ SECURITY = [
              "    set_blob(e, CURLOPT_CAINFO_BLOB, http->ca);\n"
              "    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);\n",
              ("system", "test_destination_ways", "tls_with")),
+    Mutation("any-secret-is-an-application-key", "who may change rows gets no other secret sent to him",
+             "src/node/secrets.c", "if (key[n] == '\\0' && n <= APP_KEY_CEILING)",
+             "if (key[n] == '\\0' || n <= APP_KEY_CEILING)",
+             ("unit", "test_secrets")),
 ]

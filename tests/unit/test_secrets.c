@@ -174,6 +174,36 @@ static void names_cannot_leave_the_folder(void **state)
     }
 }
 
+/* Who may change rows could name any secret an application key, and have it sent. */
+static void only_application_keys_are_sent(void **state)
+{
+    static const char *const others[] = {
+        "HostName=h;SharedAccessKeyName=n;SharedAccessKey=hunter2=",
+        "*:*:*:*:hunter2",
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
+        "hunter 2",
+        "hunter2\nhunter3",
+        "hunter\xc3\xbc",
+    };
+    const struct place *place = *state;
+    struct error err;
+    put(place, "hub-a", "4f2e1c3a-0000-4111-8222-333344445555\n");
+    char *key = secret_read_app_key(place->folder, "hub-a", &err);
+    assert_string_equal(key, "4f2e1c3a-0000-4111-8222-333344445555");
+    secret_free(key);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        put(place, "hub-a", others[i]);
+        assert_null(secret_read_app_key(place->folder, "hub-a", &err));
+        assert_non_null(strstr(err.message, "no application key"));
+        assert_null(strstr(err.detail, "hunter"));
+    }
+    char long_one[300] = "";
+    memset(long_one, 'a', sizeof long_one - 1);
+    put(place, "hub-a", long_one);
+    assert_null(secret_read_app_key(place->folder, "hub-a", &err));
+    assert_null(secret_read_app_key(place->folder, "none", &err));
+}
+
 static void freeing_nothing_is_legal(void **state)
 {
     (void)state;
@@ -191,6 +221,7 @@ int main(void)
         WITH_PLACE(the_environment_holds_it_when_no_file_does),
         WITH_PLACE(a_missing_one_is_an_error_with_a_hint),
         WITH_PLACE(names_cannot_leave_the_folder),
+        WITH_PLACE(only_application_keys_are_sent),
         cmocka_unit_test(freeing_nothing_is_legal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
