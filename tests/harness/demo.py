@@ -223,9 +223,11 @@ class Demo:
         say("The cluster goes on running. Look around with")
         say(f"    psql \"{postgres.dsn('admin')}\"")
         say("or ./dev psql, for example:  SELECT * FROM holdfast.status;")
+        say("or at a glance:")
+        say(f"    {place.program('holdfast')} status --database \"{postgres.dsn('admin')}\"")
         say(f"Logs: {self.run.path / 'log'}")
-        say(f"Hub control: {self.cluster.hub.control}   "
-            f"ThingWorx: {self.cluster.thingworx.base_url}")
+        say(f"Control of the stand-ins:  hub {self.cluster.hub.control}   "
+            f"ThingWorx {self.cluster.thingworx.control}")
         say("Stop it with  ./dev stop")
 
 
