@@ -512,6 +512,11 @@ char *secret_read(const char *folder, const char *name, struct error *err)
     return xstrdup(name);
 }
 
+char *secret_read_app_key(const char *folder, const char *name, struct error *err)
+{
+    return secret_read(folder, name, err);
+}
+
 void secret_free(char *secret)
 {
     free(secret);
