@@ -6,16 +6,17 @@ set(CPACK_PACKAGE_VENDOR Holdfast)
 set(CPACK_PACKAGE_CONTACT "Holdfast <holdfast@localhost>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "cluster of connector nodes between Azure IoT Hub and ThingWorx")
 set(CPACK_PACKAGE_DESCRIPTION
-    "Holdfast reads device telemetry from Azure IoT Hub and delivers it to PTC ThingWorx. Its nodes
-share nothing but PostgreSQL, which holds their leases, checkpoints and bindings: when a node dies,
-the others take over its partitions from their checkpoints.
+    "Holdfast reads device telemetry from Azure IoT Hub and delivers it to PTC
+ThingWorx. Its nodes share nothing but PostgreSQL, which holds their leases,
+checkpoints and bindings: when a node dies, the others take over its
+partitions from their checkpoints.
 .
-This package brings the node, the schema of the database with its migrations, systemd units, and
-the entities that ThingWorx may import.")
+This package brings the node, the schema of the database with its migrations,
+systemd units, and the entities that ThingWorx may import.")
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, init-system-helpers (>= 1.54)")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "postgresql-client, prometheus")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)

@@ -254,6 +254,15 @@ def system(_options):
     return passed + again_passed, failed - len(names) + again_failed
 
 
+# --- package ------------------------------------------------------------------------------------
+
+def package(_options):
+    """What an operator gets: the release program, an installation, a Debian package."""
+    if not build("release", "holdfast"):
+        return one("build", 1)
+    return pytest("tests/package")
+
+
 # --- fuzz ---------------------------------------------------------------------------------------
 
 def fuzz_target(name, seconds):
@@ -303,7 +312,7 @@ def chaos(options):
 
 
 RINGS = {"lint": lint, "unit": unit, "sim": sim, "sql": sql, "lab": lab, "fuzz": fuzz,
-         "system": system, "chaos": chaos}
+         "system": system, "package": package, "chaos": chaos}
 
 
 def main():
