@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -75,4 +76,15 @@ void process_look(struct process_figures *figures)
     look_at_memory(&figures->virtual_kib, &figures->resident_kib);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         figures->max_fds = (long)limit.rlim_cur;
+}
+
+void process_seclude(bool secluded)
+{
+    /* The hard limit stays, so that this can be lifted. */
+    struct rlimit core;
+    if (getrlimit(RLIMIT_CORE, &core) == 0) {
+        core.rlim_cur = secluded ? 0 : core.rlim_max;
+        (void)setrlimit(RLIMIT_CORE, &core);
+    }
+    (void)prctl(PR_SET_DUMPABLE, secluded ? 0 : 1, 0, 0, 0);
 }

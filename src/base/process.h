@@ -1,4 +1,5 @@
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What the system says of this process, for metrics. What it does not say is 0. */
@@ -11,3 +12,7 @@ struct process_figures {
 
 void process_look(struct process_figures *figures);
 long process_resident_kib(void);
+
+/* What is in memory stays there: no core file, and no other process of the user may look into this
+ * one (ptrace, /proc/PID/mem). False lifts that. */
+void process_seclude(bool secluded);

@@ -3,6 +3,7 @@
 #include "admin/service.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/process.h"
 #include "bin/commands.h"
 #include "bin/options.h"
 #include "node/node.h"
@@ -204,6 +205,7 @@ int command_node(int argc, char **argv)
         options_free(&process.options);
         return EXIT_DONE;
     }
+    process_seclude(process.options.core_dumps[0] != 'a');
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);
     process.log = open_log(&process.options, process.options.name);
     int status = EXIT_DONE;

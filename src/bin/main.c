@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "bin/build_info.h"
 #include "bin/commands.h"
 #include "bin/options.h"
@@ -89,6 +90,7 @@ struct log *open_log(const struct options *options, const char *node)
 
 int main(int argc, char **argv)
 {
+    process_seclude(true); /* every command may come to hold a password */
     const char *name = argc > 1 ? argv[1] : "help";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";

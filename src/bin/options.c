@@ -53,6 +53,8 @@ static const struct option_row table[] = {
      600000, "node", "and for a request with its answer in all"},
     {"status-page", "HOLDFAST_STATUS_PAGE", OPTION_TEXT, AT(status_page), "loopback", 0, 0, "node",
      "to whom that port shows the status page: loopback, all or none"},
+    {"core-dumps", "HOLDFAST_CORE_DUMPS", OPTION_TEXT, AT(core_dumps), "deny", 0, 0, "node",
+     "deny or allow: a core file may hold secrets, and so may what a debugger sees"},
     {"log-format", "HOLDFAST_LOG_FORMAT", OPTION_TEXT, AT(log_format), "logfmt", 0, 0,
      "migrate node", "logfmt or json"},
     {"log-level", "HOLDFAST_LOG_LEVEL", OPTION_TEXT, AT(log_level), "info", 0, 0, "migrate node",
@@ -237,6 +239,7 @@ static bool check(struct options *options, const char *command, struct error *er
 {
     static const char *const formats[] = {"logfmt", "json", NULL};
     static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+    static const char *const dumps[] = {"deny", "allow", NULL};
     static const char *const pages[] = {"loopback", "all", "none", NULL};
     if (options->help)
         return true;
@@ -259,7 +262,8 @@ static bool check(struct options *options, const char *command, struct error *er
     }
     return one_of("log-format", options->log_format, formats, err) &&
            one_of("log-level", options->log_level, levels, err) &&
-           one_of("status-page", options->status_page, pages, err);
+           one_of("status-page", options->status_page, pages, err) &&
+           one_of("core-dumps", options->core_dumps, dumps, err);
 }
 
 /* Matches "--name" and "--name=value". */

@@ -9,7 +9,7 @@
  * --help and the page in docs/. */
 struct options {
     char *database, *name, *secrets, *http_address, *log_format, *log_level, *sql_dir;
-    char *http_hosts, *status_page;
+    char *http_hosts, *status_page, *core_dumps;
     char *device, *module, *fleet, *subject, *content_type, *property, *file, *thing;
     int64_t http_port, ttl_ms, capacity, drain_ms, autonomy_ms, token_lifetime_s;
     int64_t interval_s, timeout_s;

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/vault.h"
 #include "core/hash.h"
 #include "node/parts.h"
 #include "node/secrets.h"
@@ -34,7 +35,7 @@ char *destination_secrets_key(struct destination_secrets *s, const struct node_p
     if (key == NULL) {
         log_error(node->log, "no application key for the destination", &err,
                   F_TEXT("destination", destination));
-        key = xstrdup("");
+        key = vault_copy("", 0);
     }
     s->app_key_hash = hash_bytes(slice_from(key));
     return key;

@@ -1,6 +1,7 @@
 #include "node/secrets.h"
 
 #include "base/memory.h"
+#include "base/vault.h"
 #include "core/hash.h"
 
 #include <ctype.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { SECRET_CEILING = 64 * 1024, APP_KEY_CEILING = 256 };
 
@@ -30,7 +32,7 @@ static char *from_environment(const char *name)
         *c = *c == '-' || *c == '.' ? '_' : (char)toupper((unsigned char)*c);
     const char *value = getenv(variable);
     free(variable);
-    return value != NULL && value[0] != '\0' ? xstrdup(value) : NULL;
+    return value != NULL && value[0] != '\0' ? vault_copy(value, strlen(value)) : NULL;
 }
 
 /* What is wrong with the text of a file, NULL if nothing is. Cuts newlines off its end. */
@@ -45,26 +47,36 @@ static const char *problem_with(char *text, size_t n)
     return n == 0 ? "the file is empty" : NULL;
 }
 
-static char *from_file(const char *folder, const char *name, const char **problem)
+/* The file of a secret: in the folder, or else, if it is there, a credential that systemd has
+ * loaded. NULL if there is no folder of either kind. The caller frees it. */
+static char *place_of(const char *folder, const char *name)
 {
-    char *path = xasprintf("%s/%s", folder, name);
+    char *path = folder != NULL ? xasprintf("%s/%s", folder, name) : NULL;
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    if (credentials == NULL || credentials[0] == '\0' || (path != NULL && access(path, F_OK) == 0))
+        return path;
+    char *credential = xasprintf("%s/%s", credentials, name);
+    bool better = path == NULL || access(credential, F_OK) == 0;
+    free(better ? path : credential);
+    return better ? credential : path;
+}
+
+static char *from_file(const char *path, const char **problem)
+{
     FILE *file = fopen(path, "re");
     *problem = file == NULL ? strerror(errno) : NULL;
-    free(path);
     if (file == NULL)
         return NULL;
     /* Without a buffer, as that would leave a copy of the secret behind. */
     (void)setvbuf(file, NULL, _IONBF, 0);
     size_t room = SECRET_CEILING + 1;
-    char *text = xcalloc(1, room + 1);
+    char *text = vault_alloc(room + 1);
     size_t n = fread(text, 1, room, file);
     *problem = ferror(file) ? strerror(errno) : problem_with(text, n);
     (void)fclose(file);
-    if (*problem == NULL)
-        return text;
-    explicit_bzero(text, room);
-    free(text);
-    return NULL;
+    char *secret = *problem == NULL ? vault_copy(text, strlen(text)) : NULL;
+    vault_free(text);
+    return secret;
 }
 
 static bool demand_plain(const char *name, struct error *err)
@@ -80,19 +92,23 @@ char *secret_read(const char *folder, const char *name, struct error *err)
     if (!demand_plain(name, err))
         return NULL;
     const char *problem = NULL;
-    char *secret = folder != NULL ? from_file(folder, name, &problem) : NULL;
+    char *path = place_of(folder, name);
+    char *secret = path != NULL ? from_file(path, &problem) : NULL;
     if (secret == NULL)
         secret = from_environment(name);
-    if (secret != NULL)
+    if (secret != NULL) {
+        free(path);
         return secret;
+    }
     error_set(err, "the secret \"%s\" cannot be read", name);
-    if (folder != NULL)
-        error_detail(err, "%s/%s: %s; and the environment has none", folder, name, problem);
+    if (path != NULL)
+        error_detail(err, "%s: %s; and the environment has none", path, problem);
     else
         error_detail(err, "No secrets folder is given, and the environment has none.");
     error_hint(err,
                "Put it into a file of that name in the secrets folder (--secrets), or into the "
                "environment as HOLDFAST_SECRET_<NAME>.");
+    free(path);
     return NULL;
 }
 
@@ -119,8 +135,9 @@ char *secret_path(const char *folder, const char *name, struct error *err)
 {
     if (!demand_plain(name, err))
         return NULL;
-    if (folder != NULL)
-        return xasprintf("%s/%s", folder, name);
+    char *path = place_of(folder, name);
+    if (path != NULL)
+        return path;
     error_set(err, "the secret \"%s\" must be a file", name);
     error_detail(err, "No secrets folder is given.");
     error_hint(err, "Name the folder with --secrets.");
@@ -144,8 +161,5 @@ uint64_t secret_stamp(const char *folder, const char *name)
 
 void secret_free(char *secret)
 {
-    if (secret == NULL)
-        return;
-    explicit_bzero(secret, strlen(secret));
-    free(secret);
+    vault_free(secret);
 }

@@ -4,8 +4,9 @@
 #include <stdint.h>
 
 /* Secrets are named in the database and found here: in a file of that name in the secrets folder,
- * or else in the environment as HOLDFAST_SECRET_<NAME>, upper case with _ for - and '.'.
- * Never logged. */
+ * or else among the credentials that systemd has loaded ($CREDENTIALS_DIRECTORY), or else in the
+ * environment as HOLDFAST_SECRET_<NAME>, upper case with _ for - and '.'. Never logged; what is
+ * read stands in a vault. */
 
 /* Reads the secret `name`, without trailing newlines, never empty. Caller frees with secret_free.
  * NULL and `err` (which names the secret, never its value) when it cannot be had. */

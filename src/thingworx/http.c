@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/vault.h"
 
 #include <curl/curl.h>
 #include <event2/event.h>
@@ -19,9 +20,11 @@
 /* Bodies beyond curl's first 64 KiB are copied through a buffer of this size. */
 #define UPLOAD_BUFFER_BYTES (128L * 1024)
 
+/* One of them is the application key, so the lines stand where secrets do; curl only reads them. */
 struct http_headers {
     unsigned references;
-    struct curl_slist *list;
+    char *text; /* the lines, each terminated */
+    struct curl_slist nodes[];
 };
 
 struct http_route {
@@ -68,10 +71,19 @@ struct watch {
 
 struct http_headers *http_headers_create(const char *const *lines, size_t count)
 {
-    struct http_headers *headers = xcalloc(1, sizeof(*headers));
+    struct http_headers *headers =
+        xcalloc(1, sizeof(*headers) + (count + 1) * sizeof headers->nodes[0]);
     headers->references = 1;
+    size_t bytes = 0;
     for (size_t i = 0; i < count; i++)
-        headers->list = curl_slist_append(headers->list, lines[i]);
+        bytes += strlen(lines[i]) + 1;
+    char *to = headers->text = vault_alloc(bytes);
+    for (size_t i = 0; i < count; i++) {
+        size_t n = strlen(lines[i]) + 1;
+        memcpy(to, lines[i], n);
+        headers->nodes[i] = (struct curl_slist){to, i + 1 < count ? &headers->nodes[i + 1] : NULL};
+        to += n;
+    }
     return headers;
 }
 
@@ -79,7 +91,7 @@ void http_headers_release(struct http_headers *headers)
 {
     if (headers == NULL || --headers->references > 0)
         return;
-    curl_slist_free_all(headers->list);
+    vault_free(headers->text);
     free(headers);
 }
 
@@ -354,12 +366,11 @@ void http_cancel(struct http *http)
     }
 }
 
+/* A certificate comes with its key. */
 static void replace_text(char **to, const char *from)
 {
-    if (*to != NULL)
-        explicit_bzero(*to, strlen(*to)); /* a certificate comes with its key */
-    free(*to);
-    *to = from != NULL ? xstrdup(from) : NULL;
+    vault_free(*to);
+    *to = from != NULL ? vault_copy(from, strlen(from)) : NULL;
 }
 
 void http_close(struct http *http)
@@ -443,7 +454,7 @@ void http_send(struct http *http, const struct http_request *request)
             curl_easy_setopt(e, CURLOPT_RESOLVE, call->route->list);
     }
     curl_easy_setopt(e, CURLOPT_URL, request->url);
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers->list);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, &call->headers->nodes[0]);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     curl_easy_setopt(e, CURLOPT_CERTINFO, request->certificate ? 1L : 0L);

@@ -1,15 +1,19 @@
 #include "thingworx/request_headers.h"
 
 #include "base/memory.h"
+#include "base/vault.h"
 #include "thingworx/http.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Into a header line: whatever could end the line is left out. */
+/* Into a header line, in a vault, as it may hold the key: whatever could end it is left out. */
 static char *header_line(const char *name, const char *value)
 {
-    char *line = xasprintf("%s: %s", name, value);
+    size_t size = strlen(name) + strlen(": ") + strlen(value) + 1;
+    char *line = vault_alloc(size);
+    (void)snprintf(line, size, "%s: %s", name, value);
     char *to = line;
     for (const char *from = line; *from != '\0'; from++)
         if ((unsigned char)*from >= ' ' && *from != 0x7f)
@@ -28,10 +32,9 @@ static struct http_headers *create(const char *node, const char *app_key)
                            "Expect:", key};
     size_t count = app_key == NULL ? 2 : app_key[0] == '\0' ? 4 : 5;
     struct http_headers *headers = http_headers_create(lines, count);
-    explicit_bzero(key, strlen(key));
     free(product);
-    free(agent);
-    free(key);
+    vault_free(agent);
+    vault_free(key);
     return headers;
 }
 

@@ -2,6 +2,7 @@
 #include "server.h"
 
 #include "base/memory.h"
+#include "base/vault.h"
 #include "checks.h"
 #include "node/node.h"
 #include "pg/migrate.h"
@@ -509,7 +510,7 @@ char *secret_read(const char *folder, const char *name, struct error *err)
 {
     (void)folder;
     (void)err;
-    return xstrdup(name);
+    return vault_copy(name, strlen(name));
 }
 
 char *secret_read_app_key(const char *folder, const char *name, struct error *err)
@@ -519,7 +520,7 @@ char *secret_read_app_key(const char *folder, const char *name, struct error *er
 
 void secret_free(char *secret)
 {
-    free(secret);
+    vault_free(secret);
 }
 
 char *secret_path(const char *folder, const char *name, struct error *err)

@@ -11,7 +11,8 @@ COMPLETION = "deploy/completion/holdfast"
 WITHOUT_PAGE = {"version", "options", "help"}
 # What may follow an option; anything else is a value that nobody can guess.
 CHOICES = {"log-format": "logfmt json", "log-level": "debug info warning error",
-           "status-page": "loopback all none"}
+           "status-page": "loopback all none",
+           "core-dumps": "deny allow"}
 FILES = {"file", "sql-dir", "secrets"}
 NUMBER = "OPTION_NUMBER"
 FLAG = "OPTION_FLAG"

@@ -48,8 +48,8 @@ static int make_place(void **state)
 
 static int remove_place(void **state)
 {
-    static const char *const names[] = {"in/hub-a", "in/.hidden", "in/sub/x",
-                                        "in/sub",   "in",         "outside"};
+    static const char *const names[] = {"in/hub-a",   "in/.hidden", "in/sub/x", "in/sub",
+                                        "in/outside", "in",         "outside"};
     struct place *place = *state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = xasprintf("%s/%s", place->outer, names[i]);
@@ -148,6 +148,29 @@ static void the_environment_holds_it_when_no_file_does(void **state)
     assert_int_equal(unsetenv("HOLDFAST_SECRET_HUB_A_V2"), 0);
 }
 
+/* What systemd has loaded comes before the environment, and behind the folder. */
+static void a_credential_holds_it_when_the_folder_does_not(void **state)
+{
+    const struct place *place = *state;
+    assert_int_equal(setenv("CREDENTIALS_DIRECTORY", place->outer, 1), 0);
+    assert_int_equal(setenv("HOLDFAST_SECRET_OUTSIDE", "from the environment", 1), 0);
+    expect(NULL, "outside", "from the environment");
+    put_at(place->outer, "outside", "from systemd\n", 13);
+    expect(NULL, "outside", "from systemd");
+    expect(place->folder, "outside", "from systemd");
+    char *path = secret_path(place->folder, "outside", NULL);
+    assert_non_null(path);
+    assert_null(strstr(path, "/in/"));
+    free(path);
+    assert_true(secret_stamp(place->folder, "outside") != 0);
+    put(place, "outside", "from the folder");
+    expect(place->folder, "outside", "from the folder");
+    (void)refuse(place->folder, "hub-a", "No such file");
+    (void)refuse(NULL, "../in/outside", "");
+    assert_int_equal(unsetenv("HOLDFAST_SECRET_OUTSIDE"), 0);
+    assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
 static void a_missing_one_is_an_error_with_a_hint(void **state)
 {
     const struct place *place = *state;
@@ -219,6 +242,7 @@ int main(void)
         WITH_PLACE(the_longest_is_read_whole_and_a_longer_one_not_at_all),
         WITH_PLACE(a_file_that_holds_none_is_refused),
         WITH_PLACE(the_environment_holds_it_when_no_file_does),
+        WITH_PLACE(a_credential_holds_it_when_the_folder_does_not),
         WITH_PLACE(a_missing_one_is_an_error_with_a_hint),
         WITH_PLACE(names_cannot_leave_the_folder),
         WITH_PLACE(only_application_keys_are_sent),

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/slice.h"
+#include "base/vault.h"
 #include "source/eventhubs/sas.h"
 
 #include <openssl/crypto.h>
@@ -223,18 +224,16 @@ bool connection_string_parse(const char *text, struct connection_string *out, st
         return false;
     out->hub = iot_hub ? xstrdup("") : xstrndup(parts[PART_HUB].p, parts[PART_HUB].n);
     out->key_name = xstrndup(parts[PART_KEY_NAME].p, parts[PART_KEY_NAME].n);
-    out->key = xstrndup(parts[PART_KEY].p, parts[PART_KEY].n);
+    out->key = vault_copy(parts[PART_KEY].p, parts[PART_KEY].n);
     return true;
 }
 
 void connection_string_free(struct connection_string *c)
 {
-    if (c->key != NULL)
-        OPENSSL_cleanse(c->key, strlen(c->key));
     free(c->host);
     free(c->authority);
     free(c->hub);
     free(c->key_name);
-    free(c->key);
+    vault_free(c->key);
     *c = (struct connection_string){0};
 }

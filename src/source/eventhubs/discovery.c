@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/vault.h"
 #include "source/eventhubs/conditions.h"
 #include "source/eventhubs/limits.h"
 #include "source/eventhubs/replies.h"
@@ -102,7 +103,7 @@ bool discovery_endpoint(const struct redirect *redirect, const struct connection
                                       .authority = xstrndup(host.p, host.n),
                                       .hub = xstrndup(hub.p, hub.n),
                                       .key_name = xstrdup(iot_hub->key_name),
-                                      .key = xstrdup(iot_hub->key),
+                                      .key = vault_copy(iot_hub->key, strlen(iot_hub->key)),
                                       .port = (uint16_t)port,
                                       .plain = iot_hub->plain};
     return true;
