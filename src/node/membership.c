@@ -515,7 +515,8 @@ void membership_tick(struct membership *m, int64_t now_us)
         poll_now(m);
     if (!m->watching && now_us >= m->watch_at_us)
         watch(m);
-    if (m->leader && !m->tending && now_us >= m->tend_at_us) {
+    /* After a slow join it is held, but not yet trusted. */
+    if (m->leader && lease_trusted(&m->lease, now_us) && !m->tending && now_us >= m->tend_at_us) {
         m->tending = true;
         store_tend(lines_get(m->lines, LINE_WORK), m->key, m->leader_token, on_tend, m);
     }
