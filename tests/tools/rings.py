@@ -110,6 +110,8 @@ def lint(_options):
         ("banned calls and sizes", lambda: run(sys.executable, "tests/lint/banned.py")),
         ("names of what the log tells",
          lambda: run(sys.executable, "tests/lint/events.py")),
+        ("alert rules and dashboard",
+         lambda: run(sys.executable, "tests/lint/alerts.py")),
         ("tables of the documentation",
          lambda: run(sys.executable, "tests/tools/tables.py", "--check")),
         ("what is shipped", lambda: run(sys.executable, "tests/lint/shipped.py")),
