@@ -471,8 +471,32 @@ def test_large_bodies(twx):
     assert twx.state()["accepted_values"] == 10000
 
 
+def test_a_killed_server_goes_on_with_its_ledger_and_its_things(tmp_path):
+    things, ledger = tmp_path / "things", tmp_path / "ledger"
+    things.write_text(json.dumps({"prefix": "t", "count": 2, "properties": TYPES}))
+    options = ("--things-file", str(things), "--ledger-file", str(ledger))
+    server = ThingWorx(*options)
+    assert server.update("t00000", [row("text", "a\tb\\\n"), row("p1", 1.50)]).status == 200
+    before = server.ledger()
+    server.process.kill()
+    server.process.wait()
+    with ledger.open("a") as file:
+        file.write("3\t17")  # a line that was never finished: nobody was answered
+    server = ThingWorx(*options)
+    assert server.ledger() == before
+    assert server.update("t00001", [row("p1", 2)]).status == 200
+    assert [line[0] for line in server.ledger()] == ["1", "2", "3"]
+    assert len(ledger.read_text().splitlines()) == 3
+    server.control("DELETE", "/ledger")
+    assert ledger.read_text() == ""
+    server.stop()
+
+
 def test_bad_usage_is_refused(tmp_path):
+    bad = tmp_path / "bad"
+    bad.write_text("no ledger\n")
     for options in (["--port", "x"], ["--nonsense"], ["extra"],
-                    ["--app-key-file", str(tmp_path / "none")]):
+                    ["--app-key-file", str(tmp_path / "none")], ["--ledger-file", str(bad)],
+                    ["--things-file", str(bad)], ["--address", "nowhere"]):
         done = subprocess.run([LAB, "thingworx", *options], capture_output=True, timeout=20)
         assert done.returncode == 2

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "thingworx/ledger_stream.h"
 #include "thingworx/reply.h"
+#include "thingworx/things.h"
 
 #include <event2/buffer.h>
 #include <event2/keyvalq_struct.h>
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ANSWER_CEILING = 64 * 1024 * 1024, NAME_CEILING = 1024 };
+enum { ANSWER_CEILING = 64 * 1024 * 1024 };
 
 /* An answer of the control endpoint, JSON only. */
 struct control {
@@ -48,64 +49,12 @@ static void send_done(struct control *c)
     send_json(c, 200);
 }
 
-/* Checks the property map {"seq":"LONG",...} before anything is created. */
-static bool check_types(struct json_object *properties, struct error *err)
-{
-    if (properties == NULL)
-        return true;
-    if (!json_object_is_type(properties, json_type_object))
-        return error_set(err, "properties must be an object of name and base type");
-    json_object_object_foreach(properties, key, value)
-    {
-        const char *type = json_object_get_string(value);
-        if (type == NULL || base_type_find(slice_from(type)) == NULL)
-            return error_set(err, "property \"%s\" has no known base type", key);
-    }
-    return true;
-}
-
-static void make_thing(struct control *c, const char *name, struct json_object *properties)
-{
-    struct json_object *permissive;
-    struct thing *thing = model_thing(&c->server->model, slice_from(name));
-    thing->enabled = true;
-    if (json_object_object_get_ex(c->wish, "permissive", &permissive))
-        thing->permissive = json_object_get_boolean(permissive);
-    if (properties == NULL)
-        return;
-    json_object_object_foreach(properties, key, value)
-    {
-        (void)thing_define(&c->server->model, thing, slice_from(key),
-                           base_type_find(slice_from(json_object_get_string(value))));
-    }
-}
-
 static void post_things(struct control *c)
 {
-    struct json_object *names = NULL;
-    struct json_object *prefix = NULL;
-    struct json_object *count = NULL;
-    struct json_object *properties = NULL;
     struct error err = {.message = ""};
-    (void)json_object_object_get_ex(c->wish, "names", &names);
-    (void)json_object_object_get_ex(c->wish, "prefix", &prefix);
-    (void)json_object_object_get_ex(c->wish, "count", &count);
-    (void)json_object_object_get_ex(c->wish, "properties", &properties);
-    if (!check_types(properties, &err)) {
+    if (!things_make(&c->server->model, c->wish, &err)) {
         send_error(c, 400, err.message);
         return;
-    }
-    if ((names != NULL && !json_object_is_type(names, json_type_array)) ||
-        (prefix == NULL) != (count == NULL) || (names == NULL && prefix == NULL)) {
-        send_error(c, 400, "things need names (an array), or prefix and count");
-        return;
-    }
-    for (size_t i = 0; names != NULL && i < json_object_array_length(names); i++)
-        make_thing(c, json_object_get_string(json_object_array_get_idx(names, i)), properties);
-    for (int64_t i = 0; prefix != NULL && i < json_object_get_int64(count); i++) {
-        char name[NAME_CEILING];
-        (void)snprintf(name, sizeof name, "%s%05" PRId64, json_object_get_string(prefix), i);
-        make_thing(c, name, properties);
     }
     (void)buffer_printf(&c->out, "{\"things\":%zu}", model_count(&c->server->model));
     send_json(c, 200);
@@ -230,6 +179,7 @@ static void delete_ledger(struct control *c)
 {
     ledger_drop(c->server->ledger);
     c->server->ledger = ledger_create();
+    ledger_file_clear(c->server->file);
     send_done(c);
 }
 

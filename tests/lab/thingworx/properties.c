@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *properties_check_row(struct server *server, struct thing *thing,
                                  const struct update_row *row, struct property **found)
@@ -35,6 +36,8 @@ void properties_accept_row(struct call *call, struct thing *thing, const struct 
                                    .name = property->name_id,
                                    .sender = sender,
                                });
+    if (!ledger_file_note(server->file, server->ledger, server->model.names))
+        abort(); /* better than a ledger that lies */
     property_set(property, row->value.text, time_ms, names_id(server->model.names, quality));
     server->counters.accepted_values++;
 }

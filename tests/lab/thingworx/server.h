@@ -3,6 +3,7 @@
 #include "base/slice.h"
 #include "thingworx/fault.h"
 #include "thingworx/ledger.h"
+#include "thingworx/ledger_file.h"
 #include "thingworx/model.h"
 #include "thingworx/update.h"
 
@@ -30,6 +31,7 @@ struct server {
     char *app_key; /* NULL = any key will do */
     struct model model;
     struct ledger *ledger;
+    struct ledger_file *file; /* NULL: the ledger is forgotten at the end */
     struct faults faults;
     struct counters counters;
     struct update update; /* of the request at hand, reused */

@@ -5,6 +5,7 @@
 #include "thingworx/reply.h"
 #include "thingworx/rest.h"
 #include "thingworx/server.h"
+#include "thingworx/things.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +25,8 @@ struct options {
     uint16_t port;
     uint16_t control_port;
     const char *app_key_file;
+    const char *things_file;
+    const char *ledger_file;
     bool exit_with_parent;
     bool verbose;
     bool help;
@@ -36,6 +39,8 @@ static void usage(FILE *out)
           "  --port N              the REST surface; 0 (default) picks a free port\n"
           "  --control-port N      the control endpoint; 0 (default) picks a free port\n"
           "  --app-key-file FILE   the only app key that is let in (default: any)\n"
+          "  --things-file FILE    begin with the Things of this JSON, as POST /things takes it\n"
+          "  --ledger-file FILE    keep the ledger there over a restart\n"
           "  --exit-with-parent    end when the parent process ends\n"
           "  --verbose             log more\n\n"
           "Prints one line of JSON with its ports once it listens.\n",
@@ -60,6 +65,8 @@ static bool read_options(int argc, char **argv, struct options *o)
         {"port", required_argument, NULL, 'p'},
         {"control-port", required_argument, NULL, 'c'},
         {"app-key-file", required_argument, NULL, 'k'},
+        {"things-file", required_argument, NULL, 't'},
+        {"ledger-file", required_argument, NULL, 'l'},
         {"exit-with-parent", no_argument, NULL, 'x'},
         {"verbose", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
@@ -75,6 +82,8 @@ static bool read_options(int argc, char **argv, struct options *o)
             return false;
         o->address = option == 'a' ? optarg : o->address;
         o->app_key_file = option == 'k' ? optarg : o->app_key_file;
+        o->things_file = option == 't' ? optarg : o->things_file;
+        o->ledger_file = option == 'l' ? optarg : o->ledger_file;
         o->exit_with_parent = o->exit_with_parent || option == 'x';
         o->verbose = o->verbose || option == 'v';
         o->help = o->help || option == 'h';
@@ -151,6 +160,15 @@ static int serve(struct server *server, struct options *o)
     return status;
 }
 
+static bool prepare(struct server *server, const struct options *o, struct error *err)
+{
+    if (o->things_file != NULL && !things_from_file(&server->model, o->things_file, err))
+        return false;
+    if (o->ledger_file != NULL)
+        server->file = ledger_file_open(o->ledger_file, server->ledger, server->model.names, err);
+    return o->ledger_file == NULL || server->file != NULL;
+}
+
 static int run(struct server *server, struct options *o)
 {
     server->base = event_base_new();
@@ -161,10 +179,16 @@ static int run(struct server *server, struct options *o)
     server->log = log_open(stderr, LOG_LOGFMT, o->verbose ? LOG_DEBUG : LOG_INFO, "lab-thingworx");
     server->ledger = ledger_create();
     model_init(&server->model);
-    int status = serve(server, o);
+    int status = 2;
+    struct error err;
+    if (prepare(server, o, &err))
+        status = serve(server, o);
+    else
+        fprintf(stderr, "holdfast-lab thingworx: %s\n", err.message);
     reply_free(server);
     faults_clear(&server->faults);
     update_free(&server->update);
+    ledger_file_close(server->file);
     ledger_drop(server->ledger);
     model_free(&server->model);
     log_close(server->log);
