@@ -10,13 +10,13 @@ COPY deploy/container/install-packages deploy/container/packages/build /tmp/pack
 RUN /tmp/packages/install-packages /tmp/packages/build
 WORKDIR /source
 COPY CMakeLists.txt CMakePresets.json ./
-COPY migrations migrations
-COPY sql sql
+COPY cmake cmake
 COPY src src
+ARG REVISION=
 RUN cmake -B /build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX=/usr \
-        -DBUILD_TESTING=OFF && \
+        -DBUILD_TESTING=OFF -DHOLDFAST_DESCRIPTION="$REVISION" && \
     cmake --build /build --target holdfast && \
-    DESTDIR=/image cmake --install /build --strip
+    install -D --strip /build/holdfast /image/usr/bin/holdfast
 
 FROM ${BASE} AS holdfast
 ARG APT_MIRROR
@@ -28,6 +28,8 @@ RUN /tmp/packages/install-packages /tmp/packages/holdfast && \
         --shell /usr/sbin/nologin holdfast && \
     install -d -o 10001 -g 10001 -m 700 /run/secrets
 COPY --from=build /image/usr /usr
+COPY migrations /usr/share/holdfast/migrations
+COPY sql /usr/share/holdfast/sql
 COPY deploy/container/entrypoint deploy/container/ready /usr/lib/holdfast/
 ENV HOLDFAST_SECRETS=/run/secrets HOLDFAST_HTTP_ADDRESS=0.0.0.0
 USER 10001:10001
@@ -39,7 +41,7 @@ HEALTHCHECK --interval=5s --timeout=4s --start-period=30s --retries=3 \
 ENTRYPOINT ["/usr/lib/holdfast/entrypoint"]
 CMD ["node"]
 ARG VERSION=0.1.0
-ARG REVISION=unknown
+ARG REVISION=
 LABEL org.opencontainers.image.title="Holdfast" \
       org.opencontainers.image.description="Connector nodes from Azure IoT Hub to ThingWorx, coordinated by PostgreSQL" \
       org.opencontainers.image.version="${VERSION}" \
