@@ -313,8 +313,17 @@ def chaos(options):
                  for seed in (FIXED_SEED, fresh))
 
 
+# --- compose ------------------------------------------------------------------------------------
+
+def compose(_options):
+    """Where a Docker engine is that has the base image; else it says that it was skipped."""
+    return one("docker-compose.yml",
+               run(sys.executable, "-m", "containers", "--short", "--only-if-ready",
+                   env=environment()))
+
+
 RINGS = {"lint": lint, "unit": unit, "sim": sim, "sql": sql, "lab": lab, "fuzz": fuzz,
-         "system": system, "package": package, "chaos": chaos}
+         "system": system, "package": package, "chaos": chaos, "compose": compose}
 
 
 def main():
