@@ -34,6 +34,7 @@ struct admin_http {
     size_t count;
     uint16_t port;
     int fd;
+    bool openmetrics; /* of the request that is being answered */
     struct metric *requests, *open, *refused[HTTP_REFUSALS];
 };
 
@@ -60,15 +61,18 @@ static void put_ready(struct admin_http *http, struct http_answer *answer)
 
 static void put_metrics(struct admin_http *http, struct http_answer *answer)
 {
-    answer->type = "text/plain; version=0.0.4; charset=utf-8";
+    answer->type = http->openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                     : "text/plain; version=0.0.4; charset=utf-8";
     if (http->handlers.before_scrape != NULL)
         http->handlers.before_scrape(http->handlers.ctx);
     metric_set(http->open, (double)http->count);
-    if (metrics_write(http->metrics, METRICS_TEXT, &answer->body))
+    if (metrics_write(http->metrics, http->openmetrics ? METRICS_OPENMETRICS : METRICS_TEXT,
+                      &answer->body))
         return;
     /* Half a scrape would look like counters that are gone. */
     buffer_clear(&answer->body);
     answer->status = 500;
+    answer->type = "text/plain; charset=utf-8";
     (void)buffer_append_text(&answer->body, "# the metrics do not fit into one answer\n");
 }
 
@@ -129,6 +133,7 @@ static void on_request(void *ctx, const struct http_request *request, const stru
             "The status page is shown on the node's own machine only; --status-page all shows it "
             "to everybody who can reach this port.\n");
     } else {
+        http->openmetrics = request->openmetrics;
         route->put(http, answer);
     }
 }

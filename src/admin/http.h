@@ -9,7 +9,7 @@
 /* The node's HTTP port on its loop, for people and for Prometheus:
  *   /healthz   200 as long as the loop turns
  *   /readyz    200 if `ready` says so, else 503 with the reason
- *   /metrics   the registry, in text format 0.0.4
+ *   /metrics   the registry, in text format 0.0.4, or as OpenMetrics for those who accept it
  *   /          the status page
  *   /fragment  its inside, for its script
  * Only GET and HEAD. There is no authentication, so nothing that is told here is a secret; what a

@@ -127,6 +127,28 @@ static bool lists(struct slice list, const char *word)
     return false;
 }
 
+/* Whether a media type is among those that are accepted. How much it is liked beside others does
+ * not count, but q=0 says that it is not wanted. */
+static bool accepts(struct slice list, const char *type)
+{
+    static const char unwanted[] = "q=0";
+    size_t n_unwanted = sizeof unwanted - 1;
+    while (list.n > 0) {
+        const char *comma = memchr(list.p, ',', list.n);
+        size_t n = comma != NULL ? (size_t)(comma - list.p) : list.n;
+        struct slice item = trim((struct slice){list.p, n});
+        const char *semicolon = item.n > 0 ? memchr(item.p, ';', item.n) : NULL;
+        size_t n_type = semicolon != NULL ? (size_t)(semicolon - item.p) : item.n;
+        bool refused =
+            item.n > n_unwanted && memcmp(item.p + item.n - n_unwanted, unwanted, n_unwanted) == 0;
+        if (!refused && word_is(trim((struct slice){item.p, n_type}), type))
+            return true;
+        size_t step = comma != NULL ? n + 1 : n;
+        list = (struct slice){list.p + step, list.n - step};
+    }
+    return false;
+}
+
 /* "0" says that there is no body; anything else would have to be skipped, and how much that is has
  * been the root of most confusions between servers. */
 static enum http_verdict read_length(struct reader *r, struct slice value)
@@ -160,6 +182,9 @@ static enum http_verdict read_field(struct reader *r, struct slice line)
         return refuse(request, 400, "a request has no body here");
     } else if (word_is(name, "expect")) {
         return refuse(request, 417, "nothing can be expected here");
+    } else if (word_is(name, "accept")) {
+        request->openmetrics =
+            request->openmetrics || accepts(value, "application/openmetrics-text");
     } else if (word_is(name, "connection") && lists(value, "close")) {
         request->keep = false;
     }

@@ -21,6 +21,7 @@ struct http_request {
     size_t size;       /* of the head; what follows is the next request */
     bool head;         /* HEAD, not GET */
     bool keep;         /* the connection may serve another request */
+    bool openmetrics;  /* Accept lists application/openmetrics-text */
     int status;        /* of a refusal */
     const char *why;   /* the same in words, static */
 };

@@ -1,8 +1,11 @@
 """What a node shows to Prometheus: well-formed, complete, and true."""
 
+import re
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 
 from harness import http, place
 from harness.waiting import wait_until
@@ -33,6 +36,24 @@ def promtool(*arguments, text=None):
     assert done.returncode == 0 and not done.stderr.strip(), done.stdout + done.stderr
 
 
+def read_as_openmetrics(node, folder):
+    """Prometheus' own parser reads it; it wants a time on every sample of a file."""
+    request = urllib.request.Request(
+        f"http://{node.address}:{node.port}/metrics",
+        headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text;")
+        text = answer.read().decode()
+    assert "# UNIT holdfast_lag_seconds seconds\n" in text
+    assert "# TYPE holdfast_event_bytes_received counter\n" in text
+    now = int(time.time())
+    (folder / "openmetrics").write_text(
+        re.sub(r"^([^#].*)$", rf"\1 {now}", text, flags=re.M), encoding="utf-8")
+    promtool("tsdb", "create-blocks-from", "openmetrics", str(folder / "openmetrics"),
+             str(folder / "blocks"))
+
+
 def test_a_scrape_under_load(make_cluster):
     cluster = make_cluster(nodes=2, partitions=4)
     cluster.hub.generate(rate=RATE)
@@ -45,6 +66,8 @@ def test_a_scrape_under_load(make_cluster):
         text = page(node)
         promtool("check", "metrics", text=text)
         assert families(text) == documented
+
+    read_as_openmetrics(nodes["node-1"], cluster.run.path)
 
     # A hand-over, as both sides count it.
     before = {name: node.metrics() for name, node in nodes.items()}

@@ -184,6 +184,34 @@ static char *padded(const char *before, const char *after, size_t n)
     return text;
 }
 
+static void test_openmetrics_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *accept;
+        bool wanted;
+    } cases[] = {
+        {"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+         true},
+        {"text/plain, Application/OpenMetrics-Text ; q=0.75", true},
+        {"text/plain;version=0.0.4", false},
+        {"*/*", false},
+        {"", false},
+        {",;,", false},
+        {"application/openmetrics-text;q=0", false},
+        {"application/openmetrics-texts", false},
+        {"q=0", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text, "GET /metrics HTTP/1.1\r\nHost: a\r\nAccept: %s\r\n\r\n",
+                       cases[i].accept);
+        assert_int_equal(http_request_read(slice_from(text), &request), HTTP_WHOLE);
+        if (request.openmetrics != cases[i].wanted)
+            fail_msg("Accept: %s", cases[i].accept);
+    }
+}
+
 static void test_sizes(void **state)
 {
     (void)state;
@@ -226,7 +254,7 @@ int main(void)
         cmocka_unit_test(test_requests),         cmocka_unit_test(test_what_follows_stays),
         cmocka_unit_test(test_methods),          cmocka_unit_test(test_request_lines),
         cmocka_unit_test(test_fields),           cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_number_of_fields),
+        cmocka_unit_test(test_number_of_fields), cmocka_unit_test(test_openmetrics_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
