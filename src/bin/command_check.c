@@ -6,6 +6,7 @@
 #include "bin/options.h"
 #include "bin/page.h"
 #include "store/configuration.h"
+#include "thingworx/library.h"
 
 #include <curl/curl.h>
 #include <event2/dns.h>
@@ -241,7 +242,7 @@ int command_check(int argc, char **argv)
     struct check_run run = {.coloured = page_colours(stdout)};
     run.shared.options = &options;
     run.shared.run = &run;
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    library_start();
     open_loop(&run);
     check_queue(&run.shared, &check_hosts, NULL);
     check_done(&run.shared);

@@ -10,6 +10,7 @@
 #include "pg/connection.h"
 #include "pg/migrate.h"
 #include "pg/secure.h"
+#include "thingworx/library.h"
 
 #include <curl/curl.h>
 #include <event2/dns.h>
@@ -206,7 +207,7 @@ int command_node(int argc, char **argv)
         return EXIT_DONE;
     }
     process_seclude(process.options.core_dumps[0] != 'a');
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    library_start();
     process.log = open_log(&process.options, process.options.name);
     int status = EXIT_DONE;
     if (!migrate_expected(sql_folder(&process.options), &process.schema_version,

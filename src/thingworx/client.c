@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/vault.h"
 #include "core/hash.h"
 #include "core/pause.h"
 #include "core/refusals.h"
@@ -469,7 +470,7 @@ struct thingworx *thingworx_open(struct event_base *base, struct evdns_base *dns
     tw->state = STATE_OK;
     tw->name = xstrdup(config->name);
     tw->node = xstrdup(config->node);
-    tw->app_key = xstrdup(config->app_key != NULL ? config->app_key : "");
+    tw->app_key = request_headers_replace_key(NULL, config->app_key);
     event_assign(&tw->timer, base, -1, 0, on_timer, tw);
     buffer_init(&tw->url, SIZE_MAX / 2);
     pause_init(&tw->pause);
@@ -496,8 +497,7 @@ struct thingworx *thingworx_open(struct event_base *base, struct evdns_base *dns
 
 void thingworx_set_app_key(struct thingworx *tw, const char *app_key)
 {
-    free(tw->app_key);
-    tw->app_key = xstrdup(app_key != NULL ? app_key : "");
+    tw->app_key = request_headers_replace_key(tw->app_key, app_key);
     make_headers(tw);
     pause_mended(&tw->pause, clock_now_us());
     turn_soon(tw);
@@ -595,6 +595,6 @@ void thingworx_close(struct thingworx *tw)
     buffer_free(&tw->url);
     free(tw->name);
     free(tw->node);
-    free(tw->app_key);
+    vault_free(tw->app_key);
     free(tw);
 }

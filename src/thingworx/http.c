@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/vault.h"
+#include "thingworx/library.h"
 
 #include <curl/curl.h>
 #include <event2/event.h>
@@ -336,8 +337,7 @@ static int set_timer(CURLM *multi, long timeout_ms, void *ctx)
 struct http *http_open(struct event_base *base, unsigned max_connections,
                        void (*drained)(void *ctx), void *ctx)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        abort(); /* only for want of memory */
+    library_start();
     struct http *http = xcalloc(1, sizeof(*http));
     http->base = base;
     http->drained = drained;

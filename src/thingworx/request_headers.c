@@ -38,6 +38,14 @@ static struct http_headers *create(const char *node, const char *app_key)
     return headers;
 }
 
+char *request_headers_replace_key(char *old, const char *app_key)
+{
+    const char *key = app_key != NULL ? app_key : "";
+    char *kept = vault_copy(key, strlen(key)); /* the new one may be the old one */
+    vault_free(old);
+    return kept;
+}
+
 struct http_headers *request_headers_create(const char *node, const char *app_key)
 {
     return create(node, app_key);

@@ -14,6 +14,7 @@ from mutation.letters import LETTERS
 from mutation.mapping import MAPPING
 from mutation.mutation import COORDINATION, Mutation
 from mutation.observe import OBSERVE
+from mutation.package import PACKAGE
 from mutation.people import PEOPLE
 from mutation.port import PORT
 from mutation.security import SECURITY

@@ -525,7 +525,9 @@ void secret_free(char *secret)
 
 char *secret_path(const char *folder, const char *name, struct error *err)
 {
-    return secret_read(folder, name, err);
+    (void)folder;
+    (void)err;
+    return xstrdup(name);
 }
 
 /* They never change. */
