@@ -6,6 +6,7 @@
 #include "pg/connection.h"
 #include "pg/host_list.h"
 #include "pg/migrate.h"
+#include "pg/secure.h"
 #include "store/configuration.h"
 #include "store/coordination.h"
 #include "store/deployment.h"
@@ -104,6 +105,9 @@ static void *begin_hosts(struct check *check, const void *what)
     (void)what;
     t->check = check;
     check_subject(check, "database");
+    struct error weak;
+    if (pg_insecure(check->options->database, &weak))
+        check_found(check, FINDING_WARNING, "database", &weak);
     pg_host_list_read(&t->list, check->options->database);
     t->left = t->list.count;
     for (size_t i = 0; i < t->list.count; i++) {

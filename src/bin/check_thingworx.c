@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/here.h"
 #include "base/memory.h"
 #include "bin/check.h"
 #include "core/answer.h"
@@ -6,10 +7,12 @@
 #include "core/skew.h"
 #include "node/secrets.h"
 #include "store/configuration.h"
+#include "thingworx/base_url.h"
 #include "thingworx/client.h"
 #include "thingworx/trial.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* One base URL of a destination: what its answers to empty requests mean. */
 
@@ -117,6 +120,18 @@ static void on_told(void *ctx, const struct trial_answer *answer)
     }
 }
 
+/* What is on the way to another machine in plain text is anybody's. */
+static void tell_plain(struct check *check, const char *text)
+{
+    struct base_url url;
+    if (base_url_parse(text, &url, NULL) && strncmp(url.text, "http://", strlen("http://")) == 0 &&
+        !host_is_here(url.host, strlen(url.host)))
+        check_tell(check, FINDING_WARNING, "Give ThingWorx a certificate, and a base URL of https.",
+                   "it is reached without TLS: the application key and all values can be read and "
+                   "changed on the way");
+    base_url_free(&url);
+}
+
 static void *begin_destination(struct check *check, const void *what)
 {
     struct destination_trial *t = xcalloc(1, sizeof *t);
@@ -125,6 +140,7 @@ static void *begin_destination(struct check *check, const void *what)
     t->what = (struct check_url *)(uintptr_t)what; /* ours from here on */
     const struct destination_config *d = t->what->destination;
     check_subject(check, "destination %s at %s", d->name, t->what->url);
+    tell_plain(check, t->what->url);
     const char *folder = check->options->secrets;
     char *key = secret_read_app_key(folder, d->app_key_secret, NULL);
     char *ca = d->ca_secret != NULL ? secret_read(folder, d->ca_secret, NULL) : NULL;

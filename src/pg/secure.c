@@ -1,14 +1,12 @@
 #include "pg/secure.h"
 
 #include "base/error.h"
+#include "base/here.h"
 #include "base/memory.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 static const char SYSTEM_BUNDLE[] = "/etc/ssl/certs/ca-certificates.crt";
@@ -34,30 +32,12 @@ static const char *said(const PQconninfoOption *options, const char *keyword, co
     return value != NULL ? value : in_environment(variable);
 }
 
-static bool one_is_here(const char *host, size_t n)
-{
-    char name[INET6_ADDRSTRLEN];
-    struct in_addr four;
-    struct in6_addr six;
-    if (n == 0 || host[0] == '/' || host[0] == '@') /* a unix socket */
-        return true;
-    if (n >= sizeof name)
-        return false;
-    memcpy(name, host, n);
-    name[n] = '\0';
-    if (inet_pton(AF_INET, name, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127;
-    if (inet_pton(AF_INET6, name, &six) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&six);
-    return strcasecmp(name, "localhost") == 0;
-}
-
 /* Whether all of a list are this machine. */
 static bool are_here(const char *hosts)
 {
     for (const char *at = hosts; at != NULL;) {
         size_t n = strcspn(at, ",");
-        if (!one_is_here(at, n))
+        if (!host_is_here(at, n))
             return false;
         at = at[n] == ',' ? at + n + 1 : NULL;
     }

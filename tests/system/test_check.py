@@ -92,6 +92,8 @@ def test_each_fault_has_its_finding(deployment):
     two = dsn.replace("host=127.0.0.1", "host=127.0.0.1,127.0.0.1").replace(
         f"port={cluster.postgres.port}", f"port=1,{cluster.postgres.port}")
     expect("warning", "database 127.0.0.1:1", "after a fail-over", dsn=two)
+    expect("warning", "database", "without TLS",
+           dsn=dsn.replace("host=127.0.0.1", "host=db.test hostaddr=127.0.0.1") + " sslmode=disable")
     expect("error", "login", "holdfast_node", user="reader")
     expect("warning", "login", "superuser", user="postgres")
     cluster.query("ALTER ROLE node SET synchronous_commit = off")
@@ -153,6 +155,9 @@ def test_each_fault_has_its_finding(deployment):
             " app_key_secret => 'thingworx-app-key')")
     expect("warning", "destination spare", "no fleet")
     expect("error", "destination spare at", "cannot be reached")
+    d.admin("SELECT holdfast.set_destination(name => 'spare', base_urls => ARRAY['http://[2001:db8::1]:1/Thingworx'],"
+            " app_key_secret => 'thingworx-app-key')")
+    expect("warning", "destination spare at", "without TLS")
     d.admin("SELECT holdfast.set_fleet(name => 'spare', destination => 'spare')")
     expect("warning", "fleet spare", "no hub feeds it")
     d.admin("SELECT holdfast.drop_fleet('spare')")
