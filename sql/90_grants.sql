@@ -19,7 +19,7 @@ DECLARE
         'keep', 'decline', 'abandon_offset', 'save_checkpoints', 'report',
         -- configuration and delivery
         'configuration', 'resolve', 'file_dead_letters', 'keep_dead_letters', 'claim_dead_letters',
-        'settle_replays', 'note_presence', 'presence_of', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version',
+        'settle_replays', 'note_presence', 'presence_of', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version', 'schema_serves',
         -- before a node goes live
         'deployment'];
     admin_functions constant text[] := ARRAY[

@@ -3,6 +3,7 @@
 #include "bin/check.h"
 #include "bin/commands.h"
 #include "node/lines.h"
+#include "node/schema_check.h"
 #include "pg/connection.h"
 #include "pg/host_list.h"
 #include "pg/migrate.h"
@@ -144,7 +145,8 @@ struct database_trial {
     struct lines *lines;
     struct lease_facts lease;
     int64_t sent_us, round_trips[ROUND_TRIPS];
-    int count; /* of round trips so far; one more, the first, does not count */
+    int count;          /* of round trips so far; one more, the first, does not count */
+    int schema_version; /* of this build */
     bool diagnoses, over;
 };
 
@@ -201,24 +203,29 @@ static void on_deployment(void *ctx, struct configuration *configuration,
         finish(t);
 }
 
-static void on_schema(void *ctx, int version, const char *digest, const struct error *err)
+static void on_schema(void *ctx, enum schema_verdict verdict, const struct error *why)
 {
     struct database_trial *t = ctx;
     struct error what;
-    int expected = 0;
-    char expected_digest[65];
-    if (err != NULL) {
-        failed(t, "schema", err);
+    if (verdict != SCHEMA_KNOWN) {
+        failed(t, "schema", why);
         return;
     }
-    if (!migrate_expected(sql_folder(t->check->options), &expected, expected_digest, &what) ||
-        !migrate_known(expected, expected_digest, version, digest, &what)) {
-        failed(t, "schema", &what);
-        return;
-    }
-    error_set(&what, "migration %d, as this build brings it", version);
-    check_found(t->check, FINDING_OK, "schema", &what);
+    if (why == NULL)
+        error_set(&what, "migration %d, as this build brings it", t->schema_version);
+    check_found(t->check, why == NULL ? FINDING_OK : FINDING_WARNING, "schema",
+                why == NULL ? &what : why);
     store_deployment(lines_get(t->lines, LINE_WORK), on_deployment, t);
+}
+
+static void ask_schema(struct database_trial *t)
+{
+    struct error why;
+    char digest[65];
+    if (migrate_expected(sql_folder(t->check->options), &t->schema_version, digest, &why))
+        schema_check(lines_get(t->lines, LINE_WORK), t->schema_version, digest, on_schema, t);
+    else
+        failed(t, "schema", &why);
 }
 
 static void on_facts(void *ctx, const struct server_facts *facts, const struct error *err)
@@ -231,7 +238,7 @@ static void on_facts(void *ctx, const struct server_facts *facts, const struct e
     t->diagnoses = facts->diagnoses;
     deployment_server(facts, t->lease.ttl_ms, check_found, t->check);
     if (facts->schema && facts->node && facts->missing_functions[0] == '\0')
-        store_schema_version(lines_get(t->lines, LINE_WORK), on_schema, t);
+        ask_schema(t);
     else
         finish(t); /* the findings say why */
 }

@@ -19,7 +19,8 @@ int command_migrate(int argc, char **argv)
     struct log *log = open_log(&options, "migrate");
     enum migrate_outcome outcome = MIGRATE_UP_TO_DATE;
     int status = EXIT_DONE;
-    if (!migrate_run(options.database, sql_folder(&options), options.check, log, &err, &outcome)) {
+    if (!migrate_run(options.database, sql_folder(&options), options.allow_breaking, options.check,
+                     log, &err, &outcome)) {
         log_error(log, "migrate failed", &err);
         /* To a check, a database that this build does not know is an answer, not a failure. */
         status = options.check ? EXIT_NO : EXIT_FAILED;

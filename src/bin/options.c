@@ -92,6 +92,8 @@ static const struct option_row table[] = {
      "how long each trial may take, seconds"},
     {"thing", NULL, OPTION_TEXT, AT(thing), NULL, 0, 0, "check",
      "Thing whose permissions are tried, without writing; one that is bound if not given"},
+    {"allow-breaking", NULL, OPTION_TEXT, AT(allow_breaking), NULL, 0, 0, "migrate",
+     "name of a migration that may be applied though it breaks nodes that are live"},
     {"check", NULL, OPTION_FLAG, AT(check), NULL, 0, 0, "migrate",
      "only say whether the database is up to date; exit status 1 if it is not"},
     {"discard", NULL, OPTION_FLAG, AT(discard), NULL, 0, 0, "node",

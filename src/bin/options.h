@@ -10,7 +10,8 @@
 struct options {
     char *database, *name, *secrets, *http_address, *log_format, *log_level, *sql_dir;
     char *http_hosts, *status_page, *core_dumps;
-    char *device, *module, *fleet, *subject, *content_type, *property, *file, *thing;
+    char *device, *module, *fleet, *subject, *content_type, *property, *file, *thing,
+        *allow_breaking;
     int64_t http_port, ttl_ms, capacity, drain_ms, autonomy_ms, token_lifetime_s;
     int64_t interval_s, timeout_s;
     int64_t http_connections, http_connections_per_peer, http_head_ms, http_idle_ms, http_stall_ms,

@@ -9,8 +9,8 @@
 #include "core/retry.h"
 #include "core/session.h"
 #include "node/lines.h"
+#include "node/schema_check.h"
 #include "pg/connection.h"
-#include "pg/migrate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -318,32 +318,20 @@ static void close_all(struct membership *m)
     m->configuring = m->tending = false;
 }
 
-static void on_schema(void *ctx, int version, const char *digest, const struct error *err)
+static void on_schema(void *ctx, enum schema_verdict verdict, const struct error *why)
 {
     struct membership *m = ctx;
     if (m->state != SESSION_CHECKING)
         return;
-    if (err != NULL) {
-        if (err->code[0] == '\0')
-            return;
-        struct error why = *err;
-        error_hint(&why, "Run `holdfast migrate` against this database first.");
-        step(m, SESSION_SCHEMA_UNKNOWN, &why);
-        return;
-    }
-    struct error why;
-    if (migrate_known(m->config.schema_version, m->config.schema_digest, version,
-                      digest != NULL ? digest : "", &why)) {
-        step(m, SESSION_SCHEMA_KNOWN, NULL);
-        return;
-    }
     /* A node that has been in the cluster stays in it while a rolling upgrade migrates the
      * database: signatures never change in place, and join states the protocol's version. */
-    if (m->key[0] != '\0') {
-        log_failure(m->log, LOG_WARNING, "the schema was migrated under this node", &why, NULL);
+    bool stays = verdict == SCHEMA_OTHER && m->key[0] != '\0';
+    if (why != NULL && (stays || verdict == SCHEMA_KNOWN))
+        log_failure(m->log, LOG_WARNING, "the schema was migrated under this node", why, NULL);
+    if (stays || verdict == SCHEMA_KNOWN)
         step(m, SESSION_SCHEMA_KNOWN, NULL);
-    } else
-        step(m, SESSION_SCHEMA_UNKNOWN, &why);
+    else
+        step(m, SESSION_SCHEMA_UNKNOWN, why);
 }
 
 static void on_joined(void *ctx, const struct store_joined *joined, const struct error *err)
@@ -425,7 +413,8 @@ static void carry_out(struct membership *m, unsigned actions)
     if (actions & SESSION_DO_CONNECT)
         lines_open(m->lines);
     if (actions & SESSION_DO_CHECK)
-        store_schema_version(lines_get(m->lines, LINE_WORK), on_schema, m);
+        schema_check(lines_get(m->lines, LINE_WORK), m->config.schema_version,
+                     m->config.schema_digest, on_schema, m);
     if (actions & SESSION_DO_JOIN)
         join(m);
     if (actions & SESSION_DO_BEGIN)

@@ -18,6 +18,7 @@ struct migration {
     struct sql_files files;
     struct log *log;
     struct error *err;
+    const char *allow_breaking; /* name of a migration, or NULL */
     bool check_only;
     int applied;       /* migrations that the database has */
     bool objects_same; /* the database has sql/ as it is in the files */
@@ -177,7 +178,10 @@ static bool is_direct(struct migration *m)
 static bool become_owner(struct migration *m)
 {
     bool member = false;
-    if (!ask(m, "SELECT pg_catalog.pg_has_role(pg_catalog.to_regrole('holdfast_owner')::oid, 'MEMBER')", &member))
+    if (!ask(
+            m,
+            "SELECT pg_catalog.pg_has_role(pg_catalog.to_regrole('holdfast_owner')::oid, 'MEMBER')",
+            &member))
         return false;
     if (!member) {
         error_set(m->err, "%s is not a member of holdfast_owner", PQuser(m->connection));
@@ -224,7 +228,31 @@ static bool make_registry(struct migration *m)
            " applied_at timestamptz NOT NULL DEFAULT clock_timestamp());"
            "COMMENT ON TABLE holdfast.schema_object IS"
            " 'Files of sql/ applied by holdfast migrate, with the SHA-256 of each';"
+           "CREATE TABLE IF NOT EXISTS holdfast.schema_build ("
+           " version int NOT NULL, digest text NOT NULL,"
+           " applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),"
+           " PRIMARY KEY (version, digest));"
+           "COMMENT ON TABLE holdfast.schema_build IS"
+           " 'Every state of the schema so far: nodes of such a build may come back';"
+           "CREATE TABLE IF NOT EXISTS holdfast.schema_break ("
+           " version int PRIMARY KEY, nodes_before int NOT NULL);"
+           "COMMENT ON TABLE holdfast.schema_break IS"
+           " 'Migrations that break nodes: those of builds that end before this migration';"
            "COMMIT");
+}
+
+/* The state as it is, by the words of holdfast.schema_version(); nothing before the first one. */
+static bool remember_build(struct migration *m)
+{
+    return execute(m,
+                   "INSERT INTO holdfast.schema_build (version, digest)"
+                   " SELECT v.version, o.digest"
+                   "  FROM (SELECT max(m.version) AS version FROM holdfast.schema_migration m) v,"
+                   "       (SELECT encode(sha256(convert_to(string_agg(o.path || ' ' ||"
+                   "               o.checksum || E'\\n', '' ORDER BY o.path), 'UTF8')), 'hex')"
+                   "                 AS digest FROM holdfast.schema_object o) o"
+                   " WHERE v.version IS NOT NULL AND o.digest IS NOT NULL"
+                   " ON CONFLICT DO NOTHING");
 }
 
 static bool matches(struct migration *m, const PGresult *have, int row)
@@ -330,11 +358,86 @@ static bool finish(struct migration *m, bool ok)
     return false;
 }
 
+/* The live nodes that the migration would break: their names and builds. A node is live if it holds
+ * the lock of its session: what others have left behind counts for nothing. One that does not say
+ * where its build ends is older than all that do. */
+static bool ask_broken(struct migration *m, const struct sql_file *file, char *names, size_t size)
+{
+    char before[16];
+    (void)snprintf(before, sizeof before, "%d", file->breaks_before);
+    const char *const values[] = {before};
+    PGresult *result = PQexecParams(
+        m->connection,
+        "SELECT string_agg(format('%s (%s, %s)', s.node, s.version, coalesce('ends at '"
+        "       || (r.stats ->> 'schema'), 'does not say where it ends')), ', ' ORDER BY s.node)"
+        "  FROM holdfast.session s"
+        "  LEFT JOIN holdfast.node_report r ON r.session_id = s.session_id"
+        "  JOIN pg_locks l ON l.locktype = 'advisory' AND l.classid = holdfast.lock_class()::oid"
+        "   AND l.objid::bigint = s.session_id AND l.objsubid = 2 AND l.mode = 'ExclusiveLock'"
+        "   AND l.granted AND l.database = (SELECT d.oid FROM pg_database d"
+        "                                    WHERE d.datname = current_database())"
+        " WHERE s.ended_at IS NULL AND coalesce((r.stats ->> 'schema')::int, 0) < $1::int",
+        1, NULL, values, NULL, NULL, 0);
+    bool ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+    if (ok)
+        (void)snprintf(names, size, "%s", PQgetvalue(result, 0, 0));
+    else
+        refused(m, result, NULL);
+    PQclear(result);
+    return ok;
+}
+
+static bool is_allowed(const struct migration *m, const struct sql_file *file)
+{
+    char full[300];
+    (void)snprintf(full, sizeof full, "%04d_%s", file->version, file->name);
+    return m->allow_breaking != NULL &&
+           (strcmp(m->allow_breaking, file->name) == 0 || strcmp(m->allow_breaking, full) == 0);
+}
+
+/* In the transaction of the migration, under the lock that join takes: nobody joins in between. */
+static bool breaks_nobody(struct migration *m, const struct sql_file *file)
+{
+    bool coordinated = false;
+    char names[400] = "";
+    if (file->breaks_before == 0)
+        return true;
+    if (!ask(m, "SELECT to_regclass('holdfast.node_report') IS NOT NULL", &coordinated))
+        return false;
+    if (coordinated && (!execute(m, "SELECT FROM holdfast.cluster FOR UPDATE") ||
+                        !ask_broken(m, file, names, sizeof names)))
+        return false;
+    if (names[0] == '\0')
+        return true;
+    if (is_allowed(m, file)) {
+        log_warning(m->log, "a migration breaks live nodes, as it was told",
+                    F_TEXT("file", file->path), F_TEXT("nodes", names));
+        return true;
+    }
+    error_set(m->err, "%s would break nodes that are live", file->path);
+    error_detail(m->err, "It breaks nodes of builds that end before migration %d: %s.",
+                 file->breaks_before, names);
+    return error_hint(m->err,
+                      "Upgrade these nodes first, or stop them. --allow-breaking %s applies it all "
+                      "the same; they fail then.",
+                      file->name);
+}
+
+static bool note_break(struct migration *m, const struct sql_file *file, const char *version)
+{
+    char before[16];
+    (void)snprintf(before, sizeof before, "%d", file->breaks_before);
+    return file->breaks_before == 0 ||
+           record(m, "INSERT INTO holdfast.schema_break (version, nodes_before) VALUES ($1, $2)",
+                  version, before, NULL);
+}
+
 static bool apply_migration(struct migration *m, const struct sql_file *file)
 {
     char version[16];
     (void)snprintf(version, sizeof version, "%d", file->version);
-    bool ok = execute(m, "BEGIN") && run_file(m, file) &&
+    bool ok = execute(m, "BEGIN") && breaks_nobody(m, file) && run_file(m, file) &&
+              note_break(m, file, version) &&
               record(m,
                      "INSERT INTO holdfast.schema_migration (version, name, checksum)"
                      " VALUES ($1, $2, $3)",
@@ -372,7 +475,7 @@ static bool apply_objects(struct migration *m)
 
 static bool apply(struct migration *m, enum migrate_outcome *outcome)
 {
-    if (!take_lock(m) || !make_registry(m) || !compare(m))
+    if (!take_lock(m) || !make_registry(m) || !compare(m) || !remember_build(m))
         return false;
     const struct sql_list *list = &m->files.migrations;
     bool behind = (size_t)m->applied < list->count;
@@ -384,7 +487,7 @@ static bool apply(struct migration *m, enum migrate_outcome *outcome)
     if ((behind || !m->objects_same) && !apply_objects(m))
         return false;
     *outcome = behind || !m->objects_same ? MIGRATE_APPLIED : MIGRATE_UP_TO_DATE;
-    return true;
+    return remember_build(m);
 }
 
 static bool check(struct migration *m, enum migrate_outcome *outcome)
@@ -396,16 +499,18 @@ static bool check(struct migration *m, enum migrate_outcome *outcome)
         return false;
     const struct sql_list *list = &m->files.migrations;
     for (size_t i = (size_t)m->applied; i < list->count; i++)
-        log_info(m->log, "migration not applied", F_TEXT("file", list->file[i].path));
+        log_info(m->log, "migration not applied", F_TEXT("file", list->file[i].path),
+                 F_NUMBER("breaks_nodes_before", list->file[i].breaks_before));
     *outcome =
         (size_t)m->applied == list->count && m->objects_same ? MIGRATE_UP_TO_DATE : MIGRATE_PENDING;
     return true;
 }
 
-bool migrate_run(const char *dsn, const char *sql_dir, bool check_only, struct log *log,
-                 struct error *err, enum migrate_outcome *outcome)
+bool migrate_run(const char *dsn, const char *sql_dir, const char *allow_breaking, bool check_only,
+                 struct log *log, struct error *err, enum migrate_outcome *outcome)
 {
-    struct migration m = {.log = log, .err = err, .check_only = check_only};
+    struct migration m = {
+        .log = log, .err = err, .allow_breaking = allow_breaking, .check_only = check_only};
     if (!sql_files_read(&m.files, sql_dir, err))
         return false;
     bool ok = connect_to(&m, dsn) && is_direct(&m) && become_owner(&m) &&

@@ -18,12 +18,14 @@ enum migrate_outcome {
     MIGRATE_PENDING,    /* check only: something is missing, and the log says what */
 };
 
-/* `dsn` is all that libpq understands; `sql_dir` holds migrations/ and sql/. With `check_only`
- * nothing is written and no lock is taken. Progress goes to `log` (may be NULL); a failure goes to
- * `err` alone, for the caller to report. False on failure, and also, with `check_only`, when the
- * database holds a migration that this build does not know or knows with other text. */
-bool migrate_run(const char *dsn, const char *sql_dir, bool check_only, struct log *log,
-                 struct error *err, enum migrate_outcome *outcome);
+/* `dsn` is all that libpq understands; `sql_dir` holds migrations/ and sql/. A migration that
+ * breaks nodes which are live is refused, unless `allow_breaking` (or NULL) is its name. With
+ * `check_only` nothing is written and no lock is taken. Progress goes to `log` (may be NULL); a
+ * failure goes to `err` alone, for the caller to report. False on failure, and also, with
+ * `check_only`, when the database holds a migration that this build does not know or knows with
+ * other text. */
+bool migrate_run(const char *dsn, const char *sql_dir, const char *allow_breaking, bool check_only,
+                 struct log *log, struct error *err, enum migrate_outcome *outcome);
 
 /* What holdfast.schema_version() returns on a database that this build has migrated: the highest
  * migration, and a digest over sql/. Reads the files, so it is for start-up only. */

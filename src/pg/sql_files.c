@@ -91,6 +91,28 @@ static bool read_migration_name(struct sql_file *file, struct error *err)
     return true;
 }
 
+/* A line "-- breaks: nodes before 0012", and what people may want to say behind it. */
+static bool read_breaks(struct sql_file *file, struct error *err)
+{
+    static const char mark[] = "-- breaks:", rest[] = " nodes before ";
+    const char *line = file->text;
+    while (line != NULL && strncmp(line, mark, sizeof mark - 1) != 0) {
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    if (line == NULL)
+        return true;
+    line += sizeof mark - 1;
+    if (strncmp(line, rest, sizeof rest - 1) == 0)
+        file->breaks_before = (int)strtol(line + sizeof rest - 1, NULL, 10);
+    if (file->breaks_before >= 1 && file->breaks_before <= file->version)
+        return true;
+    error_set(err, "%s does not say whom it breaks", file->path);
+    return error_hint(err,
+                      "Write \"-- breaks: nodes before NNNN\", with the number of a migration up "
+                      "to its own.");
+}
+
 static void file_free(struct sql_file *file)
 {
     free(file->path);
@@ -121,7 +143,8 @@ static bool list_add(struct sql_list *list, const char *path, size_t skip, bool 
     list->file = xrealloc(list->file, (list->count + 1) * sizeof *list->file);
     struct sql_file *file = &list->file[list->count++];
     *file = (struct sql_file){.path = xstrdup(path + skip)};
-    return read_text(path, file, err) && (!migrations || read_migration_name(file, err));
+    return read_text(path, file, err) &&
+           (!migrations || (read_migration_name(file, err) && read_breaks(file, err)));
 }
 
 static int by_path(const void *a, const void *b)

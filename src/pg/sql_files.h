@@ -14,6 +14,9 @@ struct sql_file {
     char *name;  /* of a migration: "configuration"; NULL otherwise */
     char *text;  /* the whole file, terminated */
     int version; /* of a migration, from 1; 0 otherwise */
+    /* Of a migration that says "-- breaks: nodes before NNNN": nodes of builds that end at an
+     * earlier one cannot work any more. 0: it breaks nobody. */
+    int breaks_before;
     char checksum[SQL_FILES_DIGEST];
 };
 

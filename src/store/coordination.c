@@ -17,6 +17,7 @@ struct call {
         store_number_fn number;
         store_bool_fn yes;
         store_schema_fn schema;
+        store_serves_fn serves;
     } fn;
     void *ctx;
 };
@@ -96,6 +97,27 @@ void store_schema_version(struct pg_connection *pg, store_schema_fn done, void *
     call->fn.schema = done;
     pg_request(pg, "SELECT version, digest FROM holdfast.schema_version()", 0, NULL, answer_schema,
                call);
+}
+
+static void answer_serves(void *ctx, const PGresult *result, const struct error *err)
+{
+    struct call call = *(struct call *)ctx;
+    struct error mine;
+    free(ctx);
+    err = one_row(result, err, &mine);
+    call.fn.serves(call.ctx, err == NULL && row_bool(result, 0, 0),
+                   err == NULL ? row_text(result, 0, 1) : NULL, err);
+}
+
+void store_schema_serves(struct pg_connection *pg, int version, const char *digest,
+                         store_serves_fn done, void *ctx)
+{
+    char number[NUMBER_TEXT];
+    const char *values[] = {number_text(number, version), digest};
+    struct call *call = call_new(ctx);
+    call->fn.serves = done;
+    pg_request(pg, "SELECT serves, broken_by FROM holdfast.schema_serves($1, $2)", 2, values,
+               answer_serves, call);
 }
 
 static void answer_joined(void *ctx, const PGresult *result, const struct error *err)

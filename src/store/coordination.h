@@ -66,6 +66,12 @@ typedef void (*store_bool_fn)(void *ctx, bool yes, const struct error *err);
 typedef void (*store_schema_fn)(void *ctx, int version, const char *digest,
                                 const struct error *err);
 void store_schema_version(struct pg_connection *pg, store_schema_fn done, void *ctx);
+/* Whether the database, whose schema is another one, serves a build that ends at this migration;
+ * `broken_by` is the migration that broke it, or NULL. */
+typedef void (*store_serves_fn)(void *ctx, bool serves, const char *broken_by,
+                                const struct error *err);
+void store_schema_serves(struct pg_connection *pg, int version, const char *digest,
+                         store_serves_fn done, void *ctx);
 
 /* Time-outs of one connection, in milliseconds; session_timeout NULL leaves it as it is. */
 struct store_line {

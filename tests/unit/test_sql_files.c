@@ -107,6 +107,30 @@ static void reads_in_order(void **state)
     sql_files_free(&files);
 }
 
+static void a_migration_says_whom_it_breaks(void **state)
+{
+    struct sql_files files;
+    struct error err;
+    fill(*state);
+    assert_true(sql_files_read(&files, *state, &err));
+    assert_int_equal(files.migrations.file[1].breaks_before, 0);
+    sql_files_free(&files);
+    put_text(*state, "migrations/0002_two_more.sql",
+             "-- Drops what nobody calls any more.\n-- breaks: nodes before 0002, which call it\n"
+             "SELECT 2;\n");
+    assert_true(sql_files_read(&files, *state, &err));
+    assert_int_equal(files.migrations.file[0].breaks_before, 0);
+    assert_int_equal(files.migrations.file[1].breaks_before, 2);
+    sql_files_free(&files);
+    static const char *const bad[] = {"-- breaks: everything\n", "-- breaks: nodes before 0003\n",
+                                      "-- breaks: nodes before 0\n", "-- breaks:\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        put_text(*state, "migrations/0002_two_more.sql", bad[i]);
+        assert_false(sql_files_read(&files, *state, &err));
+        assert_non_null(strstr(err.message, "does not say whom it breaks"));
+    }
+}
+
 static void digest_follows_every_file(void **state)
 {
     struct error err;
@@ -165,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reads_in_order, make_tree, remove_tree),
+        cmocka_unit_test_setup_teardown(a_migration_says_whom_it_breaks, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(digest_follows_every_file, make_tree, remove_tree),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_sql, make_tree, remove_tree),
         cmocka_unit_test(knows_its_own_schema_only),
