@@ -72,6 +72,8 @@ static const struct log_event events[] = {
     {"session_gone_before_leaving", "the session had already ended", LOG_EACH,
      "There was nothing to leave any more"},
     {"leave_failed", "could not leave cleanly", LOG_EACH, "The session ends by its lease"},
+    {"migration_breaks", "a migration breaks live nodes, as it was told", LOG_EACH,
+     "`--allow-breaking` was given: the nodes that it names fail from now on"},
     {"schema_migrated", "the schema was migrated under this node", LOG_EACH,
      "A rolling upgrade: it stays"},
     {"leading", "leading the cluster", LOG_EACH, "This node is the leader from now on"},

@@ -171,8 +171,8 @@ static void write_stats(const struct node *node, struct buffer *json)
         (unsigned long long)c->events_delivered, (unsigned long long)c->values_delivered,
         (unsigned long long)c->dead_letters, grants_in_flight(parts->grants),
         (long long)node->events_per_second, (long long)(node->stall_reported_us / MS_US),
-        process_resident_kib(), binder_cached(parts->binder),
-        log_level_name(log_level(parts->log)), node->config.schema_version);
+        process_resident_kib(), binder_cached(parts->binder), log_level_name(log_level(parts->log)),
+        node->config.schema_version);
     destinations_describe(parts->destinations, json);
     (void)buffer_append_text(json, ",\"reasons\":");
     destinations_describe_reasons(parts->destinations, json);
