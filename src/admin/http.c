@@ -195,6 +195,8 @@ static void make_room(struct admin_http *http, const struct http_peer *peer)
                 greediest = other;
             }
         }
+        if (greediest == NULL)
+            return; /* there is room for none at all */
         struct http_peer victim = *greediest; /* it ends with its connection */
         crowd_out(http, &victim);
     }

@@ -447,11 +447,10 @@ static void put_family(struct buffer *out, const struct metric_family *family,
 bool metrics_write(const struct metrics *metrics, enum metrics_format format, struct buffer *out)
 {
     const struct metric_family *family;
-    if (metrics != NULL)
-        DL_FOREACH(metrics->families, family)
-        {
-            put_family(out, family, format);
-        }
+    DL_FOREACH(metrics != NULL ? metrics->families : NULL, family)
+    {
+        put_family(out, family, format);
+    }
     if (format == METRICS_OPENMETRICS)
         (void)buffer_append_text(out, "# EOF\n");
     return !out->overflowed;

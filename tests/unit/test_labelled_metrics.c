@@ -142,7 +142,7 @@ static void test_however_many_there_are_the_page_is_bounded(void **state)
     size_t lines = scrape();
     size_t again = scrape();
     assert_int_equal(lines, again);
-    assert_true(lines < 12 * METRICS_SERIES_CEILING);
+    assert_true(lines < (size_t)12 * METRICS_SERIES_CEILING);
     assert_true(text.n < PAGE_CEILING / 4);
     assert_null(strstr(buffer_text(&text), "\nholdfast_metrics_series_dropped_total 0\n"));
 }

@@ -41,10 +41,12 @@ static int tear_down(void **state)
 /* How many were not told before this one, which is; -1: it is not told. */
 static int note(const char *hub, const char *message)
 {
+    static int retry_ms;
     uint64_t untold;
     struct error err;
     error_set(&err, "%s", message);
-    struct log_field fields[] = {F_TEXT("hub", hub), F_NUMBER("retry_ms", rand()), {.key = NULL}};
+    struct log_field fields[] = {
+        F_TEXT("hub", hub), F_NUMBER("retry_ms", ++retry_ms), {.key = NULL}};
     return log_repeats_note(repeats, &known[0], LOG_WARNING, fields, &err, now, &untold)
                ? (int)untold
                : -1;

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { MINUTE = 60000000 };
+#define MINUTE INT64_C(60000000)
 
 static struct verbosity v;
 static const struct verbosity_wish none = {0};
