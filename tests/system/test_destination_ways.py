@@ -1,5 +1,7 @@
 """A destination that fails for long, and one that is reached by TLS, with a certificate, by proxy."""
 
+import signal
+
 import pytest
 
 from harness.tls_front import Authority, TlsFront
@@ -123,6 +125,14 @@ def test_tls_with_its_own_authority_and_a_client_certificate(make_cluster):
         distrusts(cluster, words)
         front.set_certificate(*good, client_authority=authority.certificate)
         wait_until(lambda: destination(cluster).state == "ok", 60, "the right one is taken again")
+    # Our own certificate is replaced, too: ThingWorx trusts another authority from now on.
+    front.set_certificate(*good, client_authority=other.certificate)
+    restart_connections(cluster)
+    wait_until(lambda: destination(cluster).state == "unreachable", 60, "ours is refused")
+    certificate, key = other.issue("node-2", "DNS:node")
+    (secrets / "node-tls").write_text(certificate.read_text() + key.read_text())
+    cluster.nodes["node-1"].signal(signal.SIGHUP)
+    wait_until(lambda: destination(cluster).state == "ok", 60, "the replaced one is taken")
     settle(cluster, duplicates=cluster.hub.state()["emitted"])
     end(cluster)
 
