@@ -24,7 +24,7 @@ DECLARE
         'deployment'];
     admin_functions constant text[] := ARRAY[
         'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub',
-        'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'explain_device',
+        'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'set_thing_creation', 'explain_device',
         'replay_dead_letters', 'discard_dead_letters', 'set_dead_letter_policy',
         'prune_history', 'reset_checkpoint', 'drain_node', 'undrain_node', 'move_partition', 'unpin_partition',
         'set_capacity', 'pause_hub', 'resume_hub', 'pause_partition', 'resume_partition', 'set_setting', 'set_log_level',

@@ -1,7 +1,7 @@
 -- configuration_rows()
 -- Purpose: what configuration() gives to nodes, for callers that were checked. Internal.
 -- Returns: as there.   Calls: nothing.
--- Tables: destination, fleet, mapping, heartbeat, hub, setting, version (read).
+-- Tables: destination, fleet, thing_creation, mapping, heartbeat, hub, setting, version (read).
 CREATE OR REPLACE FUNCTION holdfast.configuration_rows()
 RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = holdfast, pg_catalog, pg_temp
@@ -11,7 +11,9 @@ AS $$
         'version', v.value,
         'destinations', (SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.name), '[]')
                            FROM holdfast.destination d),
-        'fleets', (SELECT coalesce(jsonb_agg(to_jsonb(f) ORDER BY f.name), '[]')
+        'fleets', (SELECT coalesce(jsonb_agg(to_jsonb(f) || jsonb_build_object('creation',
+                                                 (SELECT to_jsonb(c) FROM holdfast.thing_creation c WHERE c.fleet = f.name))
+                                             ORDER BY f.name), '[]')
                      FROM holdfast.fleet f),
         -- In the order in which they decide; a constant as JSON text, numbers as they are.
         'mappings', (SELECT coalesce(jsonb_agg(to_jsonb(m) || jsonb_build_object('value', m.value::text)

@@ -148,6 +148,8 @@ static void show_way(const struct store_explanation *where, const char *device, 
                  module != NULL ? ", module " : "", module != NULL ? module : "", where->fleet,
                  where->thing != NULL ? "Thing " : "no Thing",
                  where->thing != NULL ? where->thing : "", where->binding);
+    if (fleet->create_template != NULL)
+        (void)printf("missing Things are made of template %s\n", fleet->create_template);
     (void)printf("destination %s:", fleet->destination);
     for (size_t i = 0; destination != NULL && i < destination->base_url_count; i++)
         (void)printf(" %s", destination->base_urls[i]);

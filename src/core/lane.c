@@ -524,6 +524,24 @@ struct slice lane_thing(const struct lane *lane)
     return lane->thing;
 }
 
+const struct parcel *lane_parcel(const struct lane *lane)
+{
+    return lane->parcels;
+}
+
+bool lane_row(const struct lane *lane, uint32_t i, struct slice *row)
+{
+    const struct parcel *parcel = lane->parcels;
+    while (parcel != NULL && i >= parcel->wire_rows) {
+        i -= parcel->wire_rows;
+        parcel = parcel->next;
+    }
+    if (parcel == NULL)
+        return false;
+    *row = parcel_row(parcel, parcel->next_row + i);
+    return true;
+}
+
 unsigned lane_attempts(const struct lane *lane)
 {
     return lane->attempts;

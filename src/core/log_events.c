@@ -232,6 +232,10 @@ static const struct log_event events[] = {
      "It is read later"},
     {"devices_not_resolved", "could not resolve devices", LOG_REPEATS,
      "Their events wait, and they are asked for again"},
+    {"thing_made", "Thing made", LOG_REPEATS,
+     "ThingWorx did not have it, and the fleet wants it made"},
+    {"thing_not_made", "a Thing cannot be made", LOG_EACH,
+     "A right or the template is missing; its values are kept"},
     /* holdfast migrate */
     {"migrate_failed", "migrate failed", LOG_EACH, "Nothing of the step that failed is left"},
     {"migrate_needed", "the database is not up to date: run `holdfast migrate`", LOG_EACH,

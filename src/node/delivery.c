@@ -35,6 +35,7 @@ struct delivery *delivery_new(struct deliveries *all, const struct lanes *lanes)
     delivery->run_count = 0;
     delivery->rows = 0;
     delivery->bulk = false;
+    delivery->job = NULL;
     DL_APPEND(all->busy, delivery);
     return delivery;
 }

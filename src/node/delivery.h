@@ -10,6 +10,8 @@
 /* One request on the wire: rows of one Thing by UpdatePropertyValues, or of many by the bulk
  * service. A delivery's memory is used again for the next. */
 
+struct creation_job;
+
 struct delivery_run {
     struct lane *lane;
     uint32_t rows;
@@ -22,6 +24,7 @@ struct delivery {
     size_t run_count, run_capacity;
     uint32_t rows;
     bool bulk;
+    struct creation_job *job; /* a call of that instead of rows */
     struct delivery *next, *prev;
 };
 

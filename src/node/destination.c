@@ -4,16 +4,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "core/bulk_body.h"
-#include "core/bulk_mode.h"
-#include "core/concurrency.h"
 #include "core/lane.h"
-#include "core/outage.h"
-#include "core/rate.h"
 #include "core/retry.h"
-#include "node/delivery.h"
-#include "node/destination_meters.h"
+#include "node/creations.h"
 #include "node/destination_news.h"
-#include "node/destination_secrets.h"
+#include "node/destination_state.h"
 #include "node/flow.h"
 #include "node/membership.h"
 #include "node/parts.h"
@@ -29,28 +24,6 @@ enum {
     RETRY_BASE_MS = 100,
     RETRY_CAP_MS = 10000,
     CONFIGURATION_RETRY_MS = 500 /* the client lets one request at a time through */
-};
-
-struct destination {
-    struct node_parts *node;
-    char *name;
-    struct destination_secrets secrets;
-    struct thingworx *client;
-    struct lanes *lanes;
-    struct lane_limits limits;
-    struct deliveries deliveries;
-    struct bulk_mode bulk;
-    struct bulk_answer bulk_answer; /* scratch */
-    struct concurrency concurrency;
-    struct rate rate;
-    unsigned in_flight; /* requests */
-    struct event *pump;
-    int64_t linger_us; /* how long the first row of a Thing waits for others */
-    const char *state; /* the client's */
-    struct error why;  /* of a state that is not ok */
-    struct outage outage;
-    int64_t failed_after_us, restarts;
-    struct destination_meters meters;
 };
 
 static const struct slice update_service = {"UpdatePropertyValues", 20};
@@ -137,6 +110,26 @@ static void ask_for_bulk(struct destination *d, int64_t now_us)
         delivery_done(&d->deliveries, delivery);
 }
 
+/* Makes what is missing, call by call. */
+static void make_things(struct destination *d, int64_t now_us)
+{
+    struct creation_job *job;
+    while (thingworx_ready_to_send(d->client, now_us) &&
+           (job = creations_next(d->creations, now_us)) != NULL) {
+        struct delivery *delivery = delivery_new(&d->deliveries, d->lanes);
+        struct slice thing, service;
+        delivery->job = job;
+        creations_write(job, &thing, &service, &delivery->body);
+        if (!thingworx_post_bulk(d->client, thing, service, buffer_slice(&delivery->body), delivery,
+                                 now_us)) {
+            delivery_done(&d->deliveries, delivery);
+            return;
+        }
+        creations_sent(d->creations, job);
+        d->in_flight++;
+    }
+}
+
 /* Runs once in a turn of the loop, after its messages have been queued, so that what came together
  * goes out together. */
 static void on_pump(evutil_socket_t fd, short what, void *ctx)
@@ -148,6 +141,7 @@ static void on_pump(evutil_socket_t fd, short what, void *ctx)
     if (!pulse_is_steady(&d->node->pulse, now))
         return; /* destination_tick comes again */
     ask_for_bulk(d, now);
+    make_things(d, now);
     struct lane *lane;
     /* one that has failed is only tried */
     unsigned limit = d->outage.failed ? 1 : d->concurrency.limit;
@@ -156,6 +150,9 @@ static void on_pump(evutil_socket_t fd, short what, void *ctx)
         if (!send_rows(d, lane, now))
             break;
     int64_t due = lanes_wakeup_at(d->lanes), allowed = rate_next_us(&d->rate, now);
+    int64_t making = creations_due_us(d->creations);
+    if (making < due)
+        due = making;
     /* What is due already waits for the client, which says when it takes more: a timer would turn
      * the loop around and around until then. */
     if (due <= now)
@@ -235,6 +232,29 @@ static void not_taken(struct destination *d, const char *detail)
     error_detail(&d->why, "%s", detail);
 }
 
+enum { PATIENCE = 3 /* refusals in a row, before it is not asked who is to blame */ };
+
+/* The fleet may want what is missing to be made: then nothing is given up before that was tried. */
+static enum lane_verdict make_missing(struct retrying *r, const struct lane *lane, bool missing,
+                                      enum lane_verdict verdict)
+{
+    struct creations *creations = r->destination->creations;
+    const struct fleet_config *fleet = flow_fleet(r->destination->node, lane_parcel(lane));
+    struct slice row;
+    if (r->answer->class != ANSWER_SUSPECT || fleet == NULL || fleet->create_template == NULL)
+        return verdict;
+    if (missing) {
+        if (r->answer->ready)
+            creations_thing(creations, fleet, lane, r->now_us);
+        return LANE_RETRY;
+    }
+    bool alone = verdict == LANE_SUSPECT && !lane_row(lane, 1, &row);
+    bool long_refused = r->answer->ready && lane_attempts(lane) >= PATIENCE;
+    return (alone || long_refused) && creations_property(creations, fleet, lane, r->now_us)
+               ? LANE_UNPROVEN
+               : verdict;
+}
+
 static void answered_alone(struct retrying *r, struct delivery *delivery)
 {
     struct destination *d = r->destination;
@@ -244,6 +264,7 @@ static void answered_alone(struct retrying *r, struct delivery *delivery)
     bool missing = r->answer->class == ANSWER_SUSPECT && r->answer->status == 404 &&
                    answer_names_missing(slice_from(r->answer->text), lane_thing(lane));
     struct delivery_verdict verdict = {verdict_of(r->answer, lane, missing), detail};
+    verdict.verdict = make_missing(r, lane, missing, verdict.verdict);
     if (verdict.verdict == LANE_ACCEPTED)
         took(d, delivery->rows);
     else
@@ -323,7 +344,9 @@ static void on_answered(void *ctx, void *request_ctx, const struct thingworx_ans
     destination_meters_answered(&d->meters, d->node, answer, delivery->rows);
     if (delivery->rows > 0) /* what the question for the service takes says nothing of values */
         concurrency_answered(&d->concurrency, answer->latency_us, failed, r.now_us);
-    if (delivery->bulk)
+    if (delivery->job != NULL)
+        creations_answered(d->creations, delivery->job, answer, r.now_us);
+    else if (delivery->bulk)
         answered_bulk(&r, delivery);
     else
         answered_alone(&r, delivery);
@@ -426,6 +449,7 @@ void destination_free(struct destination *d)
     if (d->client != NULL)
         thingworx_close(d->client);
     deliveries_free(&d->deliveries);
+    creations_free(d->creations);
     if (d->lanes != NULL)
         lanes_free(d->lanes);
     if (d->pump != NULL)
@@ -456,6 +480,7 @@ struct destination *destination_open(struct node_parts *node,
         .node = node, .name = xstrdup(config->name), .restarts = config->restarts, .state = "ok"};
     destination_meters_open(&d->meters, node, d->name);
     set_limits(d, config);
+    d->creations = creations_create(node, d->name);
     concurrency_init(&d->concurrency, config->max_in_flight, config->adaptive);
     if (!open_client(d, config)) {
         destination_free(d);
@@ -508,10 +533,12 @@ void destination_reset(struct destination *d)
     d->bulk.asking = false;
     d->in_flight = 0;
     deliveries_cancelled(&d->deliveries);
+    creations_cancelled(d->creations);
 }
 
 void destination_tick(struct destination *d, int64_t now_us)
 {
+    creations_tick(d->creations, now_us);
     if (outage_look(&d->outage, lanes_counts(d->lanes).rows > 0, d->failed_after_us, now_us))
         fail(d, now_us);
     if (lanes_counts(d->lanes).parcels > 0)
@@ -552,41 +579,4 @@ size_t destination_drop(struct destination *d, const void *owner, int64_t above_
 int64_t destination_touched(const struct destination *d, const void *owner)
 {
     return lanes_touched(d->lanes, owner);
-}
-
-struct destination_view destination_look(const struct destination *d)
-{
-    return (struct destination_view){.name = d->name,
-                                     .state = destination_state(d),
-                                     .bulk = bulk_mode_usable(&d->bulk),
-                                     .values_waiting = lanes_counts(d->lanes).rows,
-                                     .in_flight = d->in_flight,
-                                     .allowed = d->outage.failed ? 1 : d->concurrency.limit,
-                                     .client = d->client,
-                                     .counts = thingworx_count(d->client)};
-}
-
-size_t destination_on_the_wire(const struct destination *d)
-{
-    return lanes_counts(d->lanes).on_the_wire;
-}
-
-const char *destination_name(const struct destination *d)
-{
-    return d->name;
-}
-
-const char *destination_state(const struct destination *d)
-{
-    return d->outage.failed ? "failed" : d->state;
-}
-
-const char *destination_reason(const struct destination *d)
-{
-    return strcmp(destination_state(d), "ok") == 0 ? "" : d->why.message;
-}
-
-const char *destination_delivery(const struct destination *d)
-{
-    return bulk_mode_usable(&d->bulk) ? "bulk" : "per_thing";
 }

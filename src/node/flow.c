@@ -224,6 +224,19 @@ void flow_resolved(struct node_parts *node, const char *fleet, const struct wait
     route(node, fleet, &event);
 }
 
+const struct fleet_config *flow_fleet(const struct node_parts *node, const struct parcel *parcel)
+{
+    const struct owner *owner = parcel->partition;
+    if (owner == NULL || owner->kind == OWNER_HEARTBEAT)
+        return NULL;
+    const struct hub *hub = owner->kind == OWNER_GRANT ? grant_hub(parcel->partition) : NULL;
+    if (owner->kind == OWNER_GRANT && hub == NULL)
+        return NULL;
+    return configuration_fleet(node->configuration, owner->kind == OWNER_GRANT
+                                                        ? hub_fleet(hub)
+                                                        : replay_fleet(parcel->partition));
+}
+
 /* ---- the way back ------------------------------------------------------------------------- */
 
 void flow_completed(struct node_parts *node, struct parcel *parcel, struct metric *latency)

@@ -51,7 +51,7 @@ struct node_counts {
         checkpoints_refused;
     uint64_t requests, requests_retried, requests_unknown, values_again, replays_delivered;
     uint64_t takeovers, delivered_unsaved, stolen, wakeups, joins;
-    uint64_t heartbeats_heard, heartbeats_lost;
+    uint64_t heartbeats_heard, heartbeats_lost, things_created, properties_added;
     uint64_t hand_overs[HAND_OVERS], letters_by_reason[LETTER_REASONS];
 };
 

@@ -198,6 +198,11 @@ struct slice replay_thing(const struct replay *replay)
     return slice_from(replay->thing);
 }
 
+const char *replay_fleet(const struct replay *replay)
+{
+    return replay->fleet;
+}
+
 bool replay_is_row(const struct replay *replay)
 {
     return replay->row;

@@ -23,6 +23,8 @@ void replay_settle(struct replay *replay, const char *outcome, const char *detai
 /* A row of its parcel was refused. */
 void replay_refused(struct replay *replay, const char *detail);
 void replay_completed(struct replay *replay);
+/* Of the hub that it came from. */
+const char *replay_fleet(const struct replay *replay);
 /* Whether its payload is one stored row instead of a whole event. */
 bool replay_is_row(const struct replay *replay);
 /* The Thing that the row was meant for; empty: that of the device. */

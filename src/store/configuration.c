@@ -151,9 +151,12 @@ static bool read_destination(struct json_object *from, struct destination_config
 
 static bool read_fleet(struct json_object *from, struct fleet_config *to, struct error *err)
 {
+    struct json_object *creation = member_of(from, "creation");
     return need_text(from, "name", &to->name, err) &&
            need_text(from, "destination", &to->destination, err) &&
-           text_of(from, "time_member", &to->time_member, err);
+           text_of(from, "time_member", &to->time_member, err) &&
+           (creation == NULL || (need_text(creation, "template", &to->create_template, err) &&
+                                 text_of(creation, "project", &to->create_project, err)));
 }
 
 static bool read_action(struct json_object *from, struct mapping_rule *to, struct error *err)
@@ -367,6 +370,8 @@ void configuration_free(struct configuration *c)
         free(c->fleets[i].name);
         free(c->fleets[i].destination);
         free(c->fleets[i].time_member);
+        free(c->fleets[i].create_template);
+        free(c->fleets[i].create_project);
         free_rules(&c->fleets[i]);
     }
     for (size_t i = 0; i < c->hub_count; i++) {

@@ -185,7 +185,7 @@ static bool post(struct thingworx *tw, struct slice thing, struct slice service,
     r->moves = 0;
     r->trial = pause_begin(&tw->pause);
     buffer_clear(&r->path);
-    buffer_append_text(&r->path, "/Things/");
+    buffer_append_text(&r->path, thing.n > 0 ? "/Things/" : "/Resources/EntityServices");
     path_append(&r->path, thing);
     buffer_append_text(&r->path, "/Services/");
     path_append(&r->path, service);

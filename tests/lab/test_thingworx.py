@@ -305,11 +305,25 @@ def test_things_can_be_made_over_rest(twx):
     wish = {"name": "p1", "type": "NUMBER"}
     assert twx.rest("POST", "/Things/new/Services/AddPropertyDefinition", wish).status == 200
     assert twx.rest("POST", "/Things/new/Services/AddPropertyDefinition", wish).status == 403
+    assert twx.update("new", [row("p1", 1)]).status == 500, "it is in force after a restart"
+    assert twx.rest("POST", "/Things/new/Services/RestartThing", {}).status == 200
     assert twx.update("new", [row("p1", 1)]).status == 200
     answer = twx.rest("POST", "/Things/new/Services/Nonsense", {})
     assert answer.status == 500 and "No service handler defined" in answer.body
     assert twx.rest("GET", "/Things/new/Services/EnableThing").status == 405
     assert twx.rest("GET", "/Nonsense").status == 404
+
+
+def test_things_that_cannot_be_made_and_those_that_are_not_known_everywhere_yet(twx):
+    create = "/Resources/EntityServices/Services/CreateThing"
+    assert twx.rest("POST", create, {"name": "x", "thingTemplateName": "No"}).status == 404
+    twx.control("POST", "/settings", {"create": False})
+    wish = {"name": "new", "thingTemplateName": "RemoteThing"}
+    assert twx.rest("POST", create, wish).status == 403
+    twx.control("POST", "/settings", {"create": True, "model_sync_ms": 3600000})
+    assert twx.rest("POST", create, wish).status == 200
+    assert twx.rest("POST", create, wish).status == 500
+    assert twx.rest("POST", "/Things/new/Services/EnableThing", {}).status == 404
 
 
 def test_a_permissive_thing_takes_any_property(twx):

@@ -21,7 +21,7 @@ CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
     'claim_dead_letters', 'add_dead_letters', 'claim_replays', 'settle_replays', 'report_event', 'schema_version', 'schema_serves', 'deployment']);
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
-    'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'replay_dead_letters', 'discard_dead_letters', 'set_dead_letter_policy', 'prune_history', 'reset_checkpoint',
+    'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'set_thing_creation', 'replay_dead_letters', 'discard_dead_letters', 'set_dead_letter_policy', 'prune_history', 'reset_checkpoint',
     'drain_node', 'undrain_node', 'move_partition', 'unpin_partition', 'set_capacity', 'set_log_level', 'pause_hub', 'resume_hub',
     'pause_partition', 'resume_partition', 'set_setting', 'schema_version']);
 SELECT set_eq($$SELECT name FROM functions WHERE has_function_privilege('holdfast_node', oid, 'EXECUTE')$$,
@@ -82,7 +82,7 @@ SELECT is_empty($$SELECT full_name FROM relations WHERE relowner <> 'holdfast_ow
 SELECT set_eq($$SELECT name FROM relations WHERE relkind = 'v'$$, ARRAY[
     'bindings', 'connected_things', 'dead_letter_policies', 'dead_letters', 'dead_letters_dropped', 'destinations', 'doubts', 'events', 'fleets',
     'heartbeats', 'hubs', 'incarnations', 'leader', 'leader_history', 'mappings', 'nodes', 'log_levels', 'old_checkpoints', 'partition_history',
-    'partitions', 'partitions_lagging', 'plan', 'settings', 'status', 'unbound_devices'],
+    'partitions', 'partitions_lagging', 'plan', 'settings', 'status', 'thing_creations', 'unbound_devices'],
     'these are the views');
 SELECT is_empty($$SELECT full_name FROM relations WHERE relkind NOT IN ('r', 'v', 'p', 'S')$$,
                 'there are tables, views and sequences, and nothing else to give rights on');

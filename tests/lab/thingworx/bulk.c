@@ -64,7 +64,7 @@ static void set_outcome(struct outcome *outcome, const char *why, bool missing)
 /* The first go: all rows of a Thing at once. False if it waits for the second. */
 static bool write_run(struct call *call, struct update_row *rows, size_t n)
 {
-    struct thing *thing = model_find(&call->server->model, rows[0].thing);
+    struct thing *thing = model_seen(&call->server->model, rows[0].thing);
     return thing != NULL && update_thing(call, thing, rows, n) == NULL;
 }
 
@@ -72,7 +72,7 @@ static bool write_run(struct call *call, struct update_row *rows, size_t n)
 static void write_rows(struct call *call, struct update_row *rows, size_t n,
                        struct outcome *outcomes)
 {
-    struct thing *thing = model_find(&call->server->model, rows[0].thing);
+    struct thing *thing = model_seen(&call->server->model, rows[0].thing);
     for (size_t i = 0; i < n; i++)
         set_outcome(&outcomes[i],
                     thing != NULL ? update_thing(call, thing, &rows[i], 1) : "Thing not found",

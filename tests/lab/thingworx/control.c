@@ -78,22 +78,33 @@ static void delete_fault(struct control *c)
 
 static void post_settings(struct control *c)
 {
-    struct json_object *apply = NULL, *bulk = NULL;
+    struct json_object *apply = NULL, *bulk = NULL, *create = NULL, *sync_ms = NULL;
     (void)json_object_object_get_ex(c->wish, "apply", &apply);
     (void)json_object_object_get_ex(c->wish, "bulk", &bulk);
+    (void)json_object_object_get_ex(c->wish, "create", &create);
+    (void)json_object_object_get_ex(c->wish, "model_sync_ms", &sync_ms);
     const char *text = apply != NULL ? json_object_get_string(apply) : "";
     if (apply != NULL && strcmp(text, "all_or_nothing") != 0 && strcmp(text, "rows_before") != 0) {
         send_error(c, 400, "apply must be all_or_nothing or rows_before");
         return;
     }
-    if (bulk != NULL && !json_object_is_type(bulk, json_type_boolean)) {
-        send_error(c, 400, "bulk must be true or false");
+    if ((bulk != NULL && !json_object_is_type(bulk, json_type_boolean)) ||
+        (create != NULL && !json_object_is_type(create, json_type_boolean))) {
+        send_error(c, 400, "bulk and create must be true or false");
         return;
     }
-    if (apply == NULL && bulk == NULL) {
-        send_error(c, 400, "the settings are apply and bulk");
+    if (sync_ms != NULL && !json_object_is_type(sync_ms, json_type_int)) {
+        send_error(c, 400, "model_sync_ms must be a whole number");
         return;
     }
+    if (apply == NULL && bulk == NULL && create == NULL && sync_ms == NULL) {
+        send_error(c, 400, "the settings are apply, bulk, create and model_sync_ms");
+        return;
+    }
+    if (create != NULL)
+        c->server->may_not_create = !json_object_get_boolean(create);
+    if (sync_ms != NULL)
+        c->server->model.sync_us = json_object_get_int64(sync_ms) * MS_US;
     if (apply != NULL)
         c->server->rows_before = strcmp(text, "rows_before") == 0;
     if (bulk != NULL)
@@ -159,7 +170,7 @@ static void get_thing(struct control *c, const char *encoded)
             (void)buffer_append_text(&c->out, ",");
         put_property(c, property);
     }
-    (void)buffer_append_text(&c->out, "}}");
+    (void)buffer_printf(&c->out, "},\"enabled\":%s}", thing->enabled ? "true" : "false");
     send_json(c, 200);
 }
 

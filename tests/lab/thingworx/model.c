@@ -1,5 +1,6 @@
 #include "thingworx/model.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -41,6 +42,12 @@ struct thing *model_find(const struct model *model, struct slice name)
     struct thing *thing;
     HASH_FIND(hh, model->things, name.p, name.n, thing);
     return thing;
+}
+
+struct thing *model_seen(const struct model *model, struct slice name)
+{
+    struct thing *thing = model_find(model, name);
+    return thing != NULL && clock_now_us() - thing->changed_us >= model->sync_us ? thing : NULL;
 }
 
 struct thing *model_thing(struct model *model, struct slice name)

@@ -11,7 +11,7 @@ const char *properties_check_row(struct server *server, struct thing *thing,
     struct property *property = thing_property(thing, row->name);
     if (property == NULL && thing->permissive && row->name.n > 0)
         property = thing_define(&server->model, thing, row->name, base_type_any());
-    if (property == NULL)
+    if (property == NULL || property->defined)
         return "no such property";
     if (!base_type_fits(property->type, row->declared, &row->value))
         return "the value does not fit the base type of the property";

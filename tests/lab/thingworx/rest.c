@@ -192,7 +192,7 @@ void rest_on_request(struct evhttp_request *request, void *context)
     server->counters.bytes += n;
     bool ok = split_path(&call, evhttp_request_get_uri(request));
     if (ok && is_segment(&call, 1, "Things"))
-        call.thing = model_find(&server->model, slice_from(call.segments[2]));
+        call.thing = model_seen(&server->model, slice_from(call.segments[2]));
     reply_begin(server, call.thing);
     if (ok && is_segment(&call, 0, "Thingworx"))
         handle(&call, &effect);

@@ -36,6 +36,7 @@ struct server {
     struct counters counters;
     struct update update; /* of the request at hand, reused */
     bool bulk;            /* the bulk service is installed */
+    bool may_not_create;  /* the key's user may not invoke CreateThing */
     bool rows_before;     /* a refused row leaves the rows before it applied */
     struct held *held;    /* requests that are answered later, or never */
 };

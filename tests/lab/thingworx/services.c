@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "thingworx/call.h"
 
 #include <json-c/json.h>
@@ -44,7 +45,22 @@ static void add_property(struct call *call, struct json_object *parameters)
     else if (thing_property(call->thing, slice_from(name)) != NULL)
         call_answer(call, 403, "Property [%s] already exists", name);
     else
-        (void)thing_define(&call->server->model, call->thing, slice_from(name), type);
+        thing_define(&call->server->model, call->thing, slice_from(name), type)->defined = true;
+}
+
+/* Definitions come into force, on other nodes of the platform a little later. */
+static void restart_thing(struct call *call)
+{
+    struct property *property;
+    struct property *next;
+    bool changed = false;
+    HASH_ITER(hh, call->thing->properties, property, next)
+    {
+        changed = changed || property->defined;
+        property->defined = false;
+    }
+    if (changed)
+        call->thing->changed_us = clock_now_us();
 }
 
 void services_thing(struct call *call)
@@ -57,7 +73,9 @@ void services_thing(struct call *call)
         call->thing->enabled = true;
     else if (strcmp(service, "AddPropertyDefinition") == 0)
         add_property(call, parameters);
-    else if (strcmp(service, "RestartThing") != 0)
+    else if (strcmp(service, "RestartThing") == 0)
+        restart_thing(call);
+    else
         call_answer(call, 500,
                     "Unable to Invoke Service %s on %s : No service handler defined for service "
                     "%s on thing [%s]",
@@ -73,13 +91,24 @@ static void create_thing(struct call *call, struct json_object *parameters)
         call_answer(call, 404, "A required parameter is missing");
         return;
     }
-    if (model_find(&call->server->model, slice_from(name)) != NULL)
+    if (call->server->may_not_create) {
+        call_answer(call, 403, "Not authorized for ServiceInvoke on CreateThing in EntityServices");
+        return;
+    }
+    if (strcmp(template, "GenericThing") != 0 && strcmp(template, "RemoteThing") != 0) {
+        call_answer(call, 404, "Entity Not Found : [%s]", template);
+        return;
+    }
+    if (model_find(&call->server->model, slice_from(name)) != NULL) {
         call_answer(call, 500,
                     "Unable to Invoke Service CreateThing on EntityServices : Thing [%s] already "
                     "exists",
                     name);
-    else
-        model_thing(&call->server->model, slice_from(name))->enabled = false;
+        return;
+    }
+    struct thing *thing = model_thing(&call->server->model, slice_from(name));
+    thing->enabled = false;
+    thing->changed_us = clock_now_us();
 }
 
 void services_entity(struct call *call)
