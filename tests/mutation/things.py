@@ -1,4 +1,4 @@
-"""Mutations of heartbeat rules, and of what is given up for good."""
+"""Mutations of heartbeat rules, of what is made, and of what is given up for good."""
 
 from mutation.mutation import Mutation
 
@@ -40,4 +40,19 @@ THINGS = [
              "src/core/lane.c", "    free(lane);\n",
              "    lanes->poisons.slots[lane->hash % POISONS_SLOTS].thing = 0;\n    free(lane);\n",
              ("unit", "test_lane")),
+    Mutation("creation-never-ends", "no Thing is made unless the fleet wants it",
+             "sql/30_configuration/set_thing_creation.sql",
+             "    IF set_thing_creation.template IS NULL THEN\n        DELETE FROM",
+             "    IF set_thing_creation.template IS NULL THEN\n        PERFORM FROM",
+             ("sql", "15_thing_creation")),
+    Mutation("half-made-stays-half-made", "the next node finishes what the last one began",
+             "src/core/creation.c", ".step = missing ? CREATION_CREATE : CREATION_ENABLE,",
+             ".step = missing ? CREATION_CREATE : CREATION_PROPERTY,",
+             ("system", "test_creation", "half_way")),
+    Mutation("new-thing-is-given-up", "a 404 soon after is the platform's own",
+             "src/core/creation.c", "    if (status == 404 && syncing)\n",
+             "    if (status == 404 && syncing && c->attempts > 99)\n", ("unit", "test_creation")),
+    Mutation("no-alarm-without-rights", "a missing right is told", "src/core/creation.c",
+             "return status == 403 ? refused(c, now_us) : next(c, false, now_us);",
+             "return next(c, false, now_us);", ("unit", "test_creation")),
 ]
