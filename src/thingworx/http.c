@@ -21,10 +21,15 @@
 /* Bodies beyond curl's first 64 KiB are copied through a buffer of this size. */
 #define UPLOAD_BUFFER_BYTES (128L * 1024)
 
+static const char SECRET_START[] = HTTP_SECRET_HEADER ": ";
+enum { SECRET_LEAST = 8 };
+
 /* One of them is the application key, so the lines stand where secrets do; curl only reads them. */
 struct http_headers {
     unsigned references;
     char *text; /* the lines, each terminated */
+    struct slice
+        secret; /* in it: the value of HTTP_SECRET_HEADER, if it is long enough to be one */
     struct curl_slist nodes[];
 };
 
@@ -82,6 +87,10 @@ struct http_headers *http_headers_create(const char *const *lines, size_t count)
     for (size_t i = 0; i < count; i++) {
         size_t n = strlen(lines[i]) + 1;
         memcpy(to, lines[i], n);
+        if (strncmp(to, SECRET_START, strlen(SECRET_START)) == 0 &&
+            n > strlen(SECRET_START) + SECRET_LEAST)
+            headers->secret =
+                (struct slice){to + strlen(SECRET_START), n - 1 - strlen(SECRET_START)};
         headers->nodes[i] = (struct curl_slist){to, i + 1 < count ? &headers->nodes[i + 1] : NULL};
         to += n;
     }
@@ -207,6 +216,18 @@ static const char *certificate_end(CURL *easy)
     return NULL;
 }
 
+static void hide_secret(struct call *call)
+{
+    struct slice secret = call->headers->secret;
+    char *at = call->text.data, *end = at + call->text.n;
+    if (secret.n == 0 || call->text.n == 0)
+        return;
+    while ((at = memmem(at, (size_t)(end - at), secret.p, secret.n)) != NULL) {
+        memset(at, '*', secret.n);
+        at += secret.n;
+    }
+}
+
 static void finish(struct call *call, CURLcode code)
 {
     struct http *http = call->http;
@@ -226,6 +247,7 @@ static void finish(struct call *call, CURLcode code)
         if (curl_easy_header(call->easy, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK)
             result.date = date->value;
         result.certificate_end = call->request.certificate ? certificate_end(call->easy) : NULL;
+        hide_secret(call);
         result.text = buffer_slice(&call->text);
     } else {
         result.outcome = sent == 0 ? HTTP_UNREACHABLE : HTTP_FAILED;

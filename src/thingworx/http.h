@@ -17,6 +17,10 @@ struct http_route;   /* where a host name leads: addresses that were resolved be
  * dropped. */
 #define HTTP_TEXT_BYTES 4096
 
+/* The request header whose value is a secret: where an answer repeats it, asterisks stand in the
+ * text that is given on, as that ends in logs, events and dead letters. */
+#define HTTP_SECRET_HEADER "appKey"
+
 enum http_outcome {
     HTTP_ANSWERED,    /* a complete answer */
     HTTP_UNREACHABLE, /* no connection, so nothing was sent */

@@ -26,7 +26,7 @@ static struct http_headers *create(const char *node, const char *app_key)
 {
     char *product = xasprintf("holdfast/" HOLDFAST_VERSION " (%s)", node);
     char *agent = header_line("User-Agent", product);
-    char *key = header_line("appKey", app_key != NULL ? app_key : "");
+    char *key = header_line(HTTP_SECRET_HEADER, app_key != NULL ? app_key : "");
     /* an empty Expect keeps curl from waiting for a 100 before it sends a body */
     const char *lines[] = {"Accept: application/json", agent, "Content-Type: application/json",
                            "Expect:", key};

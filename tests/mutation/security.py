@@ -61,4 +61,7 @@ SECURITY = [
              "src/node/secrets.c", "if (key[n] == '\\0' && n <= APP_KEY_CEILING)",
              "if (key[n] == '\\0' || n <= APP_KEY_CEILING)",
              ("unit", "test_secrets")),
+    Mutation("keys-that-are-repeated", "an application key that an answer repeats is not given on",
+             "src/thingworx/http.c", "        hide_secret(call);\n", "        (void)hide_secret;\n",
+             ("unit", "test_thingworx_faults")),
 ]

@@ -86,6 +86,18 @@ static void a_login_page_pauses(void **state)
     WAIT_UNTIL(f, strcmp(f->state, "ok") == 0);
 }
 
+/* What an answer says ends in logs and dead letters. */
+static void an_application_key_that_is_repeated_is_not_given_on(void **state)
+{
+    struct fixture *f = *state;
+    f->config.app_key = "4f2e1c3a-0000-4111-8222-333344445555";
+    fixture_open(f, NULL);
+    f->server.status = 500;
+    f->server.page = "no 4f2e1c3a-0000-4111-8222-333344445555!";
+    struct answer answer = ask(f, "a", 0);
+    assert_string_equal(answer.text, "no ************************************!");
+}
+
 static void a_platform_that_starts_refuses_nothing_for_good(void **state)
 {
     struct fixture *f = *state;
@@ -262,6 +274,7 @@ int main(void)
         CASE(throttling_holds_everything_back),
         CASE(a_refused_key_pauses_until_replaced),
         CASE(a_login_page_pauses),
+        CASE(an_application_key_that_is_repeated_is_not_given_on),
         CASE(a_platform_that_starts_refuses_nothing_for_good),
         CASE(one_refused_thing_is_found),
         CASE(the_next_refusal_of_a_known_thing_is_confirmed_at_once),
