@@ -9,20 +9,38 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+/* Things with longer names do without lanes that were used before. */
+enum { NAME_USUAL = 64 };
+
 static size_t lane_bytes(const struct lane *lane)
 {
     return sizeof *lane + lane->thing.n;
 }
 
+/* A lane that was used before, if its name fits: with many devices almost every event makes a lane
+ * and frees it. */
+static struct lane *lane_memory(struct lanes *lanes, size_t name_n)
+{
+    struct lane *lane = lanes->spare;
+    size_t room = name_n > NAME_USUAL ? name_n : NAME_USUAL;
+    if (lane == NULL || lane->room < name_n) {
+        lane = xmalloc(sizeof *lane + room);
+    } else {
+        lanes->spare = lane->next;
+        room = lane->room;
+    }
+    *lane = (struct lane){.lanes = lanes, .room = room};
+    return lane;
+}
+
 static struct lane *lane_create(struct lanes *lanes, const struct lane_key *key)
 {
-    struct lane *lane = xcalloc(1, sizeof *lane + key->thing.n);
-    lane->lanes = lanes;
-    lane->hash = key->hash;
-    memcpy(lane->name, key->thing.p, key->thing.n);
+    struct lane *lane = lane_memory(lanes, key->thing.n);
+    if (key->thing.n > 0)
+        memcpy(lane->name, key->thing.p, key->thing.n);
     lane->thing = (struct slice){lane->name, key->thing.n};
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, lanes->by_thing, lane->thing.p, lane->thing.n,
-                                (unsigned)key->hash, lane);
+    lane->hash = key->hash;
+    hash_index_add(&lanes->by_thing, key->hash, lane);
     lanes->counts.lanes++;
     lanes->counts.bytes += lane_bytes(lane);
     return lane;
@@ -30,10 +48,25 @@ static struct lane *lane_create(struct lanes *lanes, const struct lane_key *key)
 
 void lane_free(struct lanes *lanes, struct lane *lane)
 {
-    HASH_DEL(lanes->by_thing, lane);
+    hash_index_remove(&lanes->by_thing, lane->hash, lane);
     lanes->counts.lanes--;
     lanes->counts.bytes -= lane_bytes(lane);
-    free(lane);
+    if (lane->room > NAME_USUAL) {
+        free(lane);
+        return;
+    }
+    lane->next = lanes->spare;
+    lanes->spare = lane;
+}
+
+static struct lane *lane_find(const struct lanes *lanes, const struct lane_key *key)
+{
+    size_t at = hash_index_start(&lanes->by_thing, key->hash);
+    struct lane *lane;
+    while ((lane = hash_index_next(&lanes->by_thing, key->hash, &at)) != NULL)
+        if (slice_equal(lane->thing, key->thing))
+            break;
+    return lane;
 }
 
 /* The only places that change a lane's state. */
@@ -81,15 +114,17 @@ void lanes_set_limits(struct lanes *lanes, const struct lane_limits *limits)
 void lanes_free(struct lanes *lanes)
 {
     struct lane *lane;
-    struct lane *next_lane;
     if (lanes == NULL)
         return;
     lane_groups_free(&lanes->groups);
     lane_group_free_list(lanes->lost);
-    HASH_ITER(hh, lanes->by_thing, lane, next_lane)
-    {
-        lane_free(lanes, lane);
+    for (size_t at = 0; (lane = hash_index_walk(&lanes->by_thing, &at)) != NULL;)
+        free(lane);
+    while ((lane = lanes->spare) != NULL) {
+        lanes->spare = lane->next;
+        free(lane);
     }
+    hash_index_free(&lanes->by_thing);
     due_heap_free(&lanes->waiting);
     free(lanes);
 }
@@ -101,9 +136,7 @@ struct lane_key lane_key(struct slice thing)
 
 void lanes_push_keyed(struct lanes *lanes, const struct lane_key *key, struct parcel *parcel)
 {
-    struct lane *lane;
-    HASH_FIND_BYHASHVALUE(hh, lanes->by_thing, key->thing.p, key->thing.n, (unsigned)key->hash,
-                          lane);
+    struct lane *lane = lane_find(lanes, key);
     if (lane == NULL) {
         lane = lane_create(lanes, key);
         enter(lanes, lane, LANE_IS_READY);

@@ -1,11 +1,10 @@
 #pragma once
 #include "core/bisect.h"
 #include "core/due.h"
+#include "core/hash_index.h"
 #include "core/lane.h"
 #include "core/lane_group.h"
 #include "core/poison.h"
-
-#include <uthash.h>
 
 /* What lane.c and lane_loss.c share; nobody else looks in. */
 
@@ -13,8 +12,8 @@
 enum lane_state { LANE_IS_READY, LANE_IS_WAITING, LANE_IS_ON_THE_WIRE };
 
 struct lane {
-    UT_hash_handle hh;
     struct lanes *lanes;
+    uint64_t hash; /* of the Thing's name */
     enum lane_state state;
     struct lane *next, *prev; /* while ready */
     struct due due;           /* while waiting */
@@ -23,10 +22,10 @@ struct lane {
     uint32_t wire_rows; /* the first of them */
     size_t body_n;      /* size of the request on the wire; 0: one of many Things in it */
     struct bisect bisect;
-    uint64_t hash; /* of the Thing */
     unsigned attempts;
     int64_t refused_since;
     struct slice thing;
+    size_t room; /* for a name */
     char name[];
 };
 
@@ -34,7 +33,8 @@ struct lanes {
     struct lane_limits limits;
     struct lane_handlers handlers;
     size_t body_max; /* what the destination has shown to take, up to limits.max_bytes */
-    struct lane *by_thing;
+    struct hash_index by_thing;
+    struct lane *spare; /* used again before memory is asked for; linked by next */
     struct lane *ready;
     struct due_heap waiting;
     struct poisons poisons;

@@ -3,13 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "core/hash.h"
+#include "core/hash_index.h"
 #include "node/flow.h"
 #include "node/membership.h"
 #include "node/parts.h"
 #include "store/bindings.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 #include <utlist.h>
 
 enum {
@@ -19,25 +20,43 @@ enum {
     CACHE_MAX = 1000000 /* devices; a peer can make up names without end */
 };
 
+struct fleet {
+    struct fleet *next;
+    uint64_t hash;
+    size_t name_n;
+    char name[];
+};
+
+/* What is known of a device: there are millions, so what most do not need stands elsewhere. */
 struct binding {
-    UT_hash_handle hh;
-    struct binding *ask_next, *ask_prev; /* in the list of those to ask for */
-    bool listed, asked;
+    uint64_t hash;    /* of fleet, device and module */
     uint64_t version; /* of the bindings when it was resolved */
-    enum binding_state state;
-    struct lane_key thing; /* BOUND: own copy of the name */
+    struct fleet *fleet;
+    struct lane_key thing;     /* BOUND: the name is the device's own, or a copy */
+    struct question *question; /* NULL: nobody waits for an answer */
+    uint16_t device_n, module_n;
+    uint8_t state;
+    char names[]; /* device, module */
+};
+
+/* A device that is being asked for, or whose events wait. */
+struct question {
+    struct binding *entry;
+    struct question *next, *prev;         /* of all */
+    struct question *ask_next, *ask_prev; /* in the list of those to ask for */
+    bool listed, asked;
+    bool held; /* by the batch that it was asked with */
     struct waiting_event *waiting;
-    char *fleet; /* points into key */
-    struct slice device, module;
-    size_t key_n;
-    char key[]; /* fleet NUL device NUL module */
 };
 
 struct binder {
     struct node_parts *node;
-    struct binding *all, *ask;
+    struct hash_index all;
+    struct fleet *fleets; /* the one that was used last is first */
+    struct question *questions, *ask;
     uint64_t version;
-    size_t cached, waiting;
+    size_t waiting;
+    size_t hand; /* where the next entry to be forgotten is looked for */
     bool asking;
     int64_t ask_at_us;
 };
@@ -46,9 +65,9 @@ struct binder {
 struct batch {
     struct binder *binder;
     uint64_t version;
-    char *fleet;
+    struct fleet *fleet;
     size_t count;
-    struct binding *asked[];
+    struct question *asked[]; /* held */
 };
 
 struct binder *binder_create(struct node_parts *node)
@@ -58,91 +77,187 @@ struct binder *binder_create(struct node_parts *node)
     return b;
 }
 
-static void forget_waiting(struct binder *b, struct binding *entry)
+static struct slice device_of(const struct binding *entry)
 {
-    struct waiting_event *event, *next;
-    DL_FOREACH_SAFE(entry->waiting, event, next)
-    {
-        DL_DELETE(entry->waiting, event);
-        b->waiting--;
-        free(event);
-    }
+    return (struct slice){entry->names, entry->device_n};
+}
+
+static struct slice module_of(const struct binding *entry)
+{
+    return (struct slice){entry->names + entry->device_n, entry->module_n};
+}
+
+static void forget_thing(struct binding *entry)
+{
+    if (entry->thing.thing.p != entry->names)
+        free((void *)(uintptr_t)entry->thing.thing.p);
+    entry->thing = (struct lane_key){{NULL, 0}, 0};
 }
 
 static void entry_free(struct binder *b, struct binding *entry)
 {
-    HASH_DEL(b->all, entry);
-    b->cached--;
-    free((void *)(uintptr_t)entry->thing.thing.p);
+    hash_index_remove(&b->all, entry->hash, entry);
+    forget_thing(entry);
     free(entry);
+}
+
+static struct question *question_of(struct binder *b, struct binding *entry)
+{
+    if (entry->question == NULL) {
+        entry->question = xcalloc(1, sizeof *entry->question);
+        entry->question->entry = entry;
+        DL_APPEND(b->questions, entry->question);
+    }
+    return entry->question;
+}
+
+static void question_end(struct binder *b, struct question *q)
+{
+    if (q->listed || q->asked || q->held || q->waiting != NULL)
+        return;
+    q->entry->question = NULL;
+    DL_DELETE(b->questions, q);
+    free(q);
+}
+
+static void forget_waiting(struct binder *b, struct question *q, const void *owner,
+                           int64_t above_sequence)
+{
+    struct waiting_event *event, *next;
+    DL_FOREACH_SAFE(q->waiting, event, next)
+    {
+        if (owner != NULL && (event->owner != owner || event->message.sequence <= above_sequence))
+            continue;
+        DL_DELETE(q->waiting, event);
+        b->waiting--;
+        free(event);
+    }
 }
 
 void binder_free(struct binder *b)
 {
     if (b == NULL)
         return;
-    struct binding *entry, *next;
-    HASH_ITER(hh, b->all, entry, next)
+    struct question *q, *next;
+    DL_FOREACH_SAFE(b->questions, q, next)
     {
-        forget_waiting(b, entry);
-        entry_free(b, entry);
+        forget_waiting(b, q, NULL, 0);
+        free(q);
+    }
+    struct binding *entry;
+    for (size_t at = 0; (entry = hash_index_walk(&b->all, &at)) != NULL;) {
+        forget_thing(entry);
+        free(entry);
+    }
+    hash_index_free(&b->all);
+    while (b->fleets != NULL) {
+        struct fleet *fleet = b->fleets;
+        b->fleets = fleet->next;
+        free(fleet);
     }
     free(b);
 }
 
 /* ---- the cache ---------------------------------------------------------------------------- */
 
-static size_t write_key(char *to, const char *fleet, struct slice device, struct slice module)
+static struct fleet *fleet_new(struct binder *b, const char *name)
 {
-    size_t fleet_n = strlen(fleet);
-    if (fleet_n + device.n + module.n + 3 > KEY_MAX)
-        return 0;
-    memcpy(to, fleet, fleet_n + 1);
-    memcpy(to + fleet_n + 1, device.p, device.n);
-    to[fleet_n + 1 + device.n] = '\0';
-    if (module.n > 0)
-        memcpy(to + fleet_n + device.n + 2, module.p, module.n);
-    return fleet_n + device.n + module.n + 2;
+    size_t n = strlen(name);
+    struct fleet *fleet = xmalloc(sizeof *fleet + n + 1);
+    *fleet = (struct fleet){.hash = hash_bytes((struct slice){name, n}), .name_n = n};
+    memcpy(fleet->name, name, n + 1);
+    LL_PREPEND(b->fleets, fleet);
+    return fleet;
 }
 
-/* Makes room by forgetting the oldest entry that nothing waits for; it is asked for again. */
+static struct fleet *fleet_of(struct binder *b, const char *name)
+{
+    struct fleet *fleet = b->fleets;
+    if (fleet != NULL && strcmp(fleet->name, name) == 0)
+        return fleet;
+    LL_FOREACH(b->fleets, fleet)
+    {
+        if (strcmp(fleet->name, name) != 0)
+            continue;
+        LL_DELETE(b->fleets, fleet);
+        LL_PREPEND(b->fleets, fleet);
+        return fleet;
+    }
+    return fleet_new(b, name);
+}
+
+/* Whose binding. */
+struct key {
+    struct fleet *fleet;
+    struct slice device, module;
+    uint64_t hash;
+};
+
+/* False if the names are longer than any that could be bound. */
+static bool key_make(struct binder *b, const char *fleet, struct slice device, struct slice module,
+                     struct key *key)
+{
+    *key = (struct key){.fleet = fleet_of(b, fleet), .device = device, .module = module};
+    if (device.n > KEY_MAX || module.n > KEY_MAX ||
+        key->fleet->name_n + device.n + module.n + 3 > KEY_MAX)
+        return false;
+    key->hash = hash_bytes(device) + key->fleet->hash;
+    if (module.n > 0)
+        key->hash ^= hash_bytes(module) * 31;
+    return true;
+}
+
+static struct binding *entry_find(const struct binder *b, const struct key *key)
+{
+    size_t at = hash_index_start(&b->all, key->hash);
+    struct binding *entry;
+    while ((entry = hash_index_next(&b->all, key->hash, &at)) != NULL)
+        if (entry->fleet == key->fleet && slice_equal(device_of(entry), key->device) &&
+            slice_equal(module_of(entry), key->module))
+            break;
+    return entry;
+}
+
+/* Makes room by forgetting an entry that nothing waits for, whichever comes next; it is asked for
+ * again. */
 static void make_room(struct binder *b)
 {
-    struct binding *entry, *next;
-    if (b->cached < CACHE_MAX)
+    if (b->all.count < CACHE_MAX)
         return;
-    HASH_ITER(hh, b->all, entry, next)
-    {
-        if (entry->waiting == NULL && !entry->listed && !entry->asked) {
+    for (size_t tries = 0; tries <= b->all.count; tries++) {
+        struct binding *entry = hash_index_walk(&b->all, &b->hand);
+        if (entry == NULL) {
+            b->hand = 0;
+        } else if (entry->question == NULL) {
             entry_free(b, entry);
             return;
         }
     }
 }
 
-static struct binding *create(struct binder *b, const char *key, size_t key_n, size_t fleet_n,
-                              size_t device_n)
+static struct binding *entry_create(struct binder *b, const struct key *key)
 {
     make_room(b);
-    struct binding *entry = xcalloc(1, sizeof *entry + key_n + 1);
-    memcpy(entry->key, key, key_n);
-    entry->key_n = key_n;
-    entry->fleet = entry->key;
-    entry->device = (struct slice){entry->key + fleet_n + 1, device_n};
-    size_t before = fleet_n + device_n + 2;
-    entry->module = (struct slice){entry->key + before, key_n - before};
-    entry->state = BINDING_PENDING;
-    HASH_ADD_KEYPTR(hh, b->all, entry->key, key_n, entry);
-    b->cached++;
+    struct binding *entry = xmalloc(sizeof *entry + key->device.n + key->module.n);
+    *entry = (struct binding){.hash = key->hash,
+                              .fleet = key->fleet,
+                              .device_n = (uint16_t)key->device.n,
+                              .module_n = (uint16_t)key->module.n,
+                              .state = BINDING_PENDING};
+    memcpy(entry->names, key->device.p, key->device.n);
+    if (key->module.n > 0)
+        memcpy(entry->names + key->device.n, key->module.p, key->module.n);
+    hash_index_add(&b->all, key->hash, entry);
     return entry;
 }
 
 static void ask_for(struct binder *b, struct binding *entry)
 {
-    if (entry->listed || entry->asked)
+    struct question *q = question_of(b, entry);
+    if (q->listed || q->asked)
         return;
-    entry->listed = true;
-    DL_APPEND2(b->ask, entry, ask_prev, ask_next);
+    q->listed = true;
+    DL_APPEND2(b->ask, q, ask_prev, ask_next);
 }
 
 /* What was known before the bindings changed is good enough while the database cannot be asked:
@@ -156,19 +271,17 @@ static bool is_usable(const struct binder *b, const struct binding *entry)
 }
 
 enum binding_state binder_find(struct binder *b, const char *fleet, struct slice device,
-                               struct slice module, const struct lane_key **key)
+                               struct slice module, const struct lane_key **thing)
 {
-    char text[KEY_MAX];
-    size_t n = write_key(text, fleet, device, module);
-    if (n == 0)
+    struct key key;
+    if (!key_make(b, fleet, device, module, &key))
         return BINDING_UNBOUND; /* Azure's names are far shorter: nothing can be bound to this */
-    struct binding *entry = NULL;
-    HASH_FIND(hh, b->all, text, n, entry);
+    struct binding *entry = entry_find(b, &key);
     if (entry == NULL)
-        entry = create(b, text, n, strlen(fleet), device.n);
+        entry = entry_create(b, &key);
     /* Events that wait go first, whatever the state has become. */
-    if (is_usable(b, entry) && entry->waiting == NULL) {
-        *key = &entry->thing;
+    if (is_usable(b, entry) && (entry->question == NULL || entry->question->waiting == NULL)) {
+        *thing = &entry->thing;
         return entry->state;
     }
     ask_for(b, entry);
@@ -178,16 +291,17 @@ enum binding_state binder_find(struct binder *b, const char *fleet, struct slice
 void binder_wait(struct binder *b, const char *fleet, void *owner, uint64_t ticket,
                  const struct source_message *message)
 {
-    char text[KEY_MAX];
-    size_t n = write_key(text, fleet, message->device, message->module);
-    struct binding *entry = NULL;
-    HASH_FIND(hh, b->all, text, n, entry);
+    struct key key;
+    if (!key_make(b, fleet, message->device, message->module, &key))
+        return;
+    struct binding *entry = entry_find(b, &key);
     if (entry == NULL) /* binder_find has said PENDING, so it is there */
         return;
     struct waiting_event *event = xmalloc(sizeof *event + source_message_size(message));
     *event = (struct waiting_event){.owner = owner, .ticket = ticket};
     source_message_copy(&event->message, message, (char *)(event + 1));
-    DL_APPEND(entry->waiting, event);
+    struct question *q = question_of(b, entry);
+    DL_APPEND(q->waiting, event);
     b->waiting++;
 }
 
@@ -195,18 +309,11 @@ void binder_drop(struct binder *b, const void *owner, int64_t above_sequence)
 {
     if (b->waiting == 0)
         return;
-    struct binding *entry, *next_entry;
-    HASH_ITER(hh, b->all, entry, next_entry)
+    struct question *q, *next;
+    DL_FOREACH_SAFE(b->questions, q, next)
     {
-        struct waiting_event *event, *next;
-        DL_FOREACH_SAFE(entry->waiting, event, next)
-        {
-            if (event->owner != owner || event->message.sequence <= above_sequence)
-                continue;
-            DL_DELETE(entry->waiting, event);
-            b->waiting--;
-            free(event);
-        }
+        forget_waiting(b, q, owner, above_sequence);
+        question_end(b, q);
     }
 }
 
@@ -219,24 +326,27 @@ void binder_invalidate(struct binder *b)
 
 static void set_thing(struct binding *entry, struct slice thing)
 {
-    free((void *)(uintptr_t)entry->thing.thing.p);
-    entry->thing = (struct lane_key){{NULL, 0}, 0};
+    forget_thing(entry);
     entry->state = thing.n > 0 ? BINDING_BOUND : BINDING_UNBOUND;
-    if (thing.n > 0)
-        entry->thing = lane_key((struct slice){xstrndup(thing.p, thing.n), thing.n});
+    if (thing.n == 0)
+        return;
+    bool own = slice_equal(thing, device_of(entry));
+    entry->thing =
+        lane_key((struct slice){own ? entry->names : xstrndup(thing.p, thing.n), thing.n});
 }
 
 /* Gives the waiting events back, in their order. They leave the list before they are routed, or
  * they would be found waiting for themselves. */
-static void release(struct binder *b, struct binding *entry)
+static void release(struct binder *b, struct question *q)
 {
-    struct waiting_event *events = entry->waiting, *event, *next;
-    entry->waiting = NULL;
+    struct waiting_event *events = q->waiting, *event, *next;
+    const char *fleet = q->entry->fleet->name;
+    q->waiting = NULL;
     DL_FOREACH_SAFE(events, event, next)
     {
         DL_DELETE(events, event);
         b->waiting--;
-        flow_resolved(b->node, entry->fleet, event);
+        flow_resolved(b->node, fleet, event);
         free(event);
     }
 }
@@ -244,17 +354,19 @@ static void release(struct binder *b, struct binding *entry)
 static void apply(struct batch *batch, const struct store_binding *row)
 {
     struct binder *b = batch->binder;
-    char text[KEY_MAX];
-    struct binding *entry = NULL;
-    size_t n = write_key(text, batch->fleet, row->device, row->module);
-    HASH_FIND(hh, b->all, text, n, entry);
+    struct key key;
+    if (!key_make(b, batch->fleet->name, row->device, row->module, &key))
+        return;
+    struct binding *entry = entry_find(b, &key);
     if (entry == NULL)
         return;
     set_thing(entry, row->thing);
     entry->version = batch->version;
-    entry->asked = false;
+    if (entry->question == NULL)
+        return;
+    entry->question->asked = false;
     if (entry->version == b->version)
-        release(b, entry);
+        release(b, entry->question);
     else
         ask_for(b, entry); /* the bindings changed while the question was on its way */
 }
@@ -272,28 +384,29 @@ static void on_resolved(void *ctx, const struct store_binding *rows, size_t coun
         if (strcmp(err->code, HF_SESSION_ENDED) == 0)
             membership_ended(b->node->membership);
         else if (err->code[0] != '\0')
-            log_error(b->node->log, "could not resolve devices", err, F_TEXT("fleet", batch->fleet),
-                      F_NUMBER("devices", batch->count));
+            log_error(b->node->log, "could not resolve devices", err,
+                      F_TEXT("fleet", batch->fleet->name), F_NUMBER("devices", batch->count));
     }
     /* What did not come back is asked for again. */
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->asked[i]->asked) {
-            batch->asked[i]->asked = false;
-            ask_for(b, batch->asked[i]);
-        }
+        struct question *q = batch->asked[i];
+        bool again = q->asked;
+        q->asked = q->held = false;
+        if (again)
+            ask_for(b, q->entry);
+        question_end(b, q);
     }
-    free(batch->fleet);
     free(batch);
 }
 
 /* The database is away: events go by what was known of their devices. */
 static void release_known(struct binder *b)
 {
-    struct binding *entry, *next;
-    for (entry = b->ask; entry != NULL; entry = next) {
-        next = entry->ask_next;
-        if (entry->waiting != NULL && is_usable(b, entry))
-            release(b, entry);
+    struct question *q, *next;
+    for (q = b->ask; q != NULL; q = next) {
+        next = q->ask_next;
+        if (q->waiting != NULL && is_usable(b, q->entry))
+            release(b, q);
     }
 }
 
@@ -305,29 +418,29 @@ void binder_tick(struct binder *b, int64_t now_us)
     if (b->ask == NULL || b->asking || work == NULL || now_us < b->ask_at_us)
         return;
     struct store_device devices[BATCH_MAX];
-    struct batch *batch = xcalloc(1, sizeof *batch + BATCH_MAX * sizeof(struct binding *));
+    struct batch *batch = xcalloc(1, sizeof *batch + BATCH_MAX * sizeof(struct question *));
     batch->binder = b;
     batch->version = b->version;
-    batch->fleet = xstrdup(b->ask->fleet);
-    struct binding *entry, *next;
-    for (entry = b->ask; entry != NULL && batch->count < BATCH_MAX; entry = next) {
-        next = entry->ask_next;
-        if (strcmp(entry->fleet, batch->fleet) != 0)
+    batch->fleet = b->ask->entry->fleet;
+    struct question *q, *next;
+    for (q = b->ask; q != NULL && batch->count < BATCH_MAX; q = next) {
+        next = q->ask_next;
+        if (q->entry->fleet != batch->fleet)
             continue;
-        DL_DELETE2(b->ask, entry, ask_prev, ask_next);
-        entry->listed = false;
-        entry->asked = true;
-        devices[batch->count] = (struct store_device){entry->device, entry->module};
-        batch->asked[batch->count++] = entry;
+        DL_DELETE2(b->ask, q, ask_prev, ask_next);
+        q->listed = false;
+        q->asked = q->held = true;
+        devices[batch->count] = (struct store_device){device_of(q->entry), module_of(q->entry)};
+        batch->asked[batch->count++] = q;
     }
     b->asking = true;
-    store_resolve(work, membership_key(b->node->membership), batch->fleet, devices, batch->count,
-                  on_resolved, batch);
+    store_resolve(work, membership_key(b->node->membership), batch->fleet->name, devices,
+                  batch->count, on_resolved, batch);
 }
 
 size_t binder_cached(const struct binder *b)
 {
-    return b->cached;
+    return b->all.count;
 }
 
 size_t binder_waiting(const struct binder *b)
