@@ -105,10 +105,26 @@ const char *buffer_text(struct buffer *b)
     return b->data;
 }
 
+/* How many bytes at the beginning are ASCII that needs no escape. */
+static size_t plain_run(struct slice text)
+{
+    size_t n = 0;
+    while (n < text.n && text.p[n] >= 0x20 && text.p[n] < 0x7f && text.p[n] != '"' &&
+           text.p[n] != '\\')
+        n++;
+    return n;
+}
+
 bool buffer_append_json(struct buffer *b, struct slice text)
 {
     size_t n;
     for (size_t i = 0; i < text.n; i += n) {
+        n = plain_run((struct slice){text.p + i, text.n - i});
+        if (n > 0) {
+            if (!buffer_append(b, text.p + i, n))
+                return false;
+            continue;
+        }
         unsigned char c = (unsigned char)text.p[i];
         n = utf8_length((struct slice){text.p + i, text.n - i});
         bool ok = c == '"' || c == '\\' ? buffer_printf(b, "\\%c", c)

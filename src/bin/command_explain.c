@@ -170,6 +170,7 @@ static int explain(const struct options *options, const struct store_explanation
                                      .enqueued_ms = now_ms};
     struct error why;
     struct payload *payload = payload_create();
+    payload_want_texts(payload);
     int status = EXIT_NO;
     show_way(where, options->device, options->module);
     if (where->thing == NULL)

@@ -1,5 +1,7 @@
 #include "core/bulk_body.h"
 
+#include "core/row_write.h"
+
 #define FIELD(name, type)                                                                          \
     "\"" name "\":{\"name\":\"" name "\",\"description\":\"\",\"baseType\":\"" type                \
     "\",\"ordinal\":0,\"aspects\":{}}"
@@ -25,43 +27,56 @@ void bulk_body_begin(struct buffer *body)
     buffer_append(body, BODY_HEAD, HEAD_N);
 }
 
-/* Appends one row; the prefix is copied from where it stands in the body already, if it does. False
- * if the buffer's ceiling is in the way. */
-static bool append_row(struct buffer *body, struct slice thing, struct slice row, size_t *prefix_at,
-                       size_t *prefix_n)
+/* The beginning of every row, with the Thing's name. */
+struct prefix {
+    size_t at, n; /* where it stands in the body, once it does */
+};
+
+/* Appends the prefix and makes room for so many bytes behind it. NULL if the buffer's ceiling is in
+ * the way. */
+static char *begin_row(struct buffer *body, struct slice thing, struct prefix *prefix, size_t room)
 {
-    size_t most = thing.n * ESCAPED_MAX + THING_HEAD_N + THING_TAIL_N + row.n + 1;
-    if (buffer_reserve(body, most) == NULL)
-        return false;
+    size_t most = prefix->n > 0 ? prefix->n : thing.n * ESCAPED_MAX + THING_HEAD_N + THING_TAIL_N;
+    if (buffer_reserve(body, 1 + most + room + ROW_SPILL) == NULL)
+        return NULL;
     if (body->data[body->n - 1] != '[')
-        buffer_append(body, ",", 1);
-    if (*prefix_n == 0) {
-        *prefix_at = body->n;
+        body->data[body->n++] = ',';
+    if (prefix->n == 0) {
+        prefix->at = body->n;
         buffer_append(body, THING_HEAD, THING_HEAD_N);
         buffer_append_json(body, thing);
         buffer_append(body, THING_TAIL, THING_TAIL_N);
-        *prefix_n = body->n - *prefix_at;
-    } else {
-        buffer_append(body, body->data + *prefix_at, *prefix_n);
+        prefix->n = body->n - prefix->at;
+        return body->data + body->n;
     }
-    buffer_append(body, row.p + 1, row.n - 1); /* without its brace */
-    return true;
+    char *to = body->data + body->n;
+    const char *from = body->data + prefix->at;
+    if (prefix->n <= ROW_SPILL)
+        memmove(to, from, ROW_SPILL); /* a fixed size is cheaper; the row is written over it */
+    else
+        memcpy(to, from, prefix->n);
+    body->n += prefix->n;
+    return to + prefix->n;
 }
 
 uint32_t bulk_body_rows(struct buffer *body, struct slice thing, const struct parcel *parcel,
                         uint32_t wanted, size_t max_bytes)
 {
-    size_t prefix_at = 0, prefix_n = 0;
+    struct prefix prefix = {0, 0};
+    struct row_writer writer;
     uint32_t left = parcel->end_row - parcel->next_row;
     uint32_t end = parcel->next_row + (left < wanted ? left : wanted);
     uint32_t row = parcel->next_row;
+    row_writer_begin(&writer, parcel);
     for (; row < end; row++) {
-        size_t was = body->n;
-        bool fits = append_row(body, thing, parcel_row(parcel, row), &prefix_at, &prefix_n);
-        if (fits && (body->n + TAIL_N <= max_bytes || was == HEAD_N))
-            continue;
-        buffer_cut(body, was);
-        break;
+        size_t was = body->n, n = row_length(&writer, row);
+        char *to = begin_row(body, thing, &prefix, n);
+        if (to == NULL || (body->n + n + TAIL_N > max_bytes && was != HEAD_N)) {
+            buffer_cut(body, was);
+            break;
+        }
+        (void)row_write(&writer, row, to);
+        body->n += n;
     }
     return row - parcel->next_row;
 }

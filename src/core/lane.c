@@ -4,6 +4,7 @@
 #include "core/bulk_body.h"
 #include "core/hash.h"
 #include "core/lane_state.h"
+#include "core/row_write.h"
 #include "core/update_body.h"
 
 #include <stdlib.h>
@@ -134,6 +135,37 @@ struct lane_key lane_key(struct slice thing)
     return (struct lane_key){thing, hash_bytes(thing)};
 }
 
+void lanes_expect(const struct lanes *lanes, const struct lane_key *key)
+{
+    if (lanes->by_thing.slots != NULL)
+        __builtin_prefetch(&lanes->by_thing.slots[hash_index_start(&lanes->by_thing, key->hash)]);
+}
+
+void lanes_expect_soon(const struct lanes *lanes, const struct lane_key *key)
+{
+    size_t at = hash_index_start(&lanes->by_thing, key->hash);
+    const struct lane *lane = hash_index_next(&lanes->by_thing, key->hash, &at);
+    if (lane == NULL)
+        return;
+    __builtin_prefetch(&lane->parcels, 1);
+    __builtin_prefetch(lane->name);
+}
+
+/* DL_APPEND that does not look into the first parcel, which has been out of the cache for long. */
+static void append(struct lane *lane, struct parcel *parcel)
+{
+    parcel->next = NULL;
+    parcel->prev = parcel;
+    if (lane->parcels == NULL) {
+        lane->parcels = parcel;
+    } else {
+        parcel->prev = lane->last;
+        lane->last->next = parcel;
+        lane->parcels->prev = parcel;
+    }
+    lane->last = parcel;
+}
+
 void lanes_push_keyed(struct lanes *lanes, const struct lane_key *key, struct parcel *parcel)
 {
     struct lane *lane = lane_find(lanes, key);
@@ -142,7 +174,7 @@ void lanes_push_keyed(struct lanes *lanes, const struct lane_key *key, struct pa
         enter(lanes, lane, LANE_IS_READY);
     }
     parcel->lane = lane;
-    DL_APPEND(lane->parcels, parcel);
+    append(lane, parcel);
     lane->rows += parcel->row_count;
     lane_groups_join(&lanes->groups, parcel);
     lanes->counts.parcels++;
@@ -176,7 +208,7 @@ int64_t lanes_wakeup_at(const struct lanes *lanes)
 size_t lanes_body_ceiling(const struct lanes *lanes)
 {
     size_t single = TRANSLATE_TEXT_MAX + UPDATE_BODY_FIXED;
-    return lanes->limits.max_bytes > single ? lanes->limits.max_bytes : single;
+    return (lanes->limits.max_bytes > single ? lanes->limits.max_bytes : single) + ROW_SPILL;
 }
 
 /* How many of the first rows, at most `allowed`, go before one of a property that was refused of
@@ -278,6 +310,8 @@ static void leave_lane(struct parcel *parcel)
 {
     struct lane *lane = parcel->lane;
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it has one until here */
+    if (lane->last == parcel)
+        lane->last = parcel->prev; /* of the only one: itself, and unused */
     DL_DELETE(lane->parcels, parcel);
     parcel->lane = NULL;
 }

@@ -67,6 +67,10 @@ void lanes_free(struct lanes *lanes);
 void lanes_set_limits(struct lanes *lanes, const struct lane_limits *limits);
 
 struct lane_key lane_key(struct slice thing);
+/* The Thing is about to get a parcel: fetches what that takes into the processor's cache, in two
+ * steps with some work of the caller's before, between and behind them. */
+void lanes_expect(const struct lanes *lanes, const struct lane_key *key);
+void lanes_expect_soon(const struct lanes *lanes, const struct lane_key *key);
 /* Queues the parcel for the Thing, whose name is copied if need be. The parcel has at least one
  * row and belongs to the lanes from now on. */
 void lanes_push_keyed(struct lanes *lanes, const struct lane_key *key, struct parcel *parcel);

@@ -18,6 +18,7 @@ struct lane {
     struct lane *next, *prev; /* while ready */
     struct due due;           /* while waiting */
     struct parcel *parcels;   /* a list; all have rows to send or on the wire */
+    struct parcel *last;      /* of them, if there are any */
     uint32_t rows;
     uint32_t wire_rows; /* the first of them */
     size_t body_n;      /* size of the request on the wire; 0: one of many Things in it */

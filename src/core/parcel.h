@@ -7,6 +7,10 @@
 
 struct lane;
 struct lane_group;
+struct pool;
+
+/* Behind the texts of a parcel so many bytes may be read, whatever they are. */
+#define PARCEL_SLACK 16u
 
 /* What several parcels of one event share: an event whose values go to several Things is complete
  * when the last of them is. Lives as long as one of them does. */
@@ -25,10 +29,13 @@ struct parcel {
     struct slice offset, device, module;
     struct slice body;     /* the event as it came, if it was asked to be kept */
     struct slice thing;    /* where it goes, if that is not where the device is bound to */
+    struct pool *pool;     /* where its memory goes back to */
+    int64_t time_ms;       /* of rows that are places */
     struct bundle *bundle; /* NULL: the event has this parcel only */
     uint32_t row_count;
-    bool repeats; /* a property may have several rows */
-    bool dropped; /* its partition was abandoned: completes to nobody */
+    bool in_places; /* its rows are places in the event's body, and not texts */
+    bool repeats;   /* a property may have several rows */
+    bool dropped;   /* its partition was abandoned: completes to nobody */
 
     /* The lanes' own from here on. */
     bool touched;                           /* a row has been on the wire */
@@ -36,13 +43,12 @@ struct parcel {
     uint32_t end_row;                       /* rows from it on are not to be sent */
     uint32_t wire_rows;                     /* rows on the wire, from next_row on */
     uint32_t refused;                       /* rows with the dead-letter office, not yet done */
-    uint32_t text_n;                        /* bytes of all rows with their commas */
     size_t bytes;                           /* memory of the whole parcel */
     struct parcel *next, *prev;             /* in the lane */
     struct parcel *group_next, *group_prev; /* in the partition */
     struct lane *lane;
     struct lane_group *group;
-    uint32_t ends[];
+    uint32_t rows[]; /* where each text ends, or struct row_place */
 };
 
 /* What the rows belong to. Everything is copied. */
@@ -54,6 +60,7 @@ struct parcel_origin {
     struct slice offset, device, module;
     struct slice body;  /* empty: do not keep it */
     struct slice thing; /* empty: that of the device */
+    struct pool *pool;  /* must outlive the parcel; NULL: the heap */
 };
 
 /* Packs the rows. The caller owns the parcel until it pushes it into a lane. */
@@ -66,9 +73,13 @@ void parcel_join(struct parcel *parcel, struct bundle **bundle);
 /* The parcel is completed; true if with it the event is. */
 bool parcel_completes(struct parcel *parcel);
 
-/* The JSON text of row i. */
-struct slice parcel_row(const struct parcel *parcel, uint32_t i);
-/* Rows [from, to) joined by commas; to > from. */
-struct slice parcel_rows(const struct parcel *parcel, uint32_t from, uint32_t to);
+/* Appends the JSON text of row i. False if the buffer's ceiling is in the way. */
+bool parcel_row(const struct parcel *parcel, uint32_t i, struct buffer *to);
 /* The property's name of row i, in the escaped form in which it stands in the JSON text. */
 struct slice parcel_property(const struct parcel *parcel, uint32_t i);
+
+/* For whoever writes rows (core/row_write.h): the places of the rows and what they are places in;
+ * NULL if the rows are texts. */
+const struct row_place *parcel_places(const struct parcel *parcel, const char **body);
+/* Of rows that are texts: [from, to) joined by commas; to > from. */
+struct slice parcel_text(const struct parcel *parcel, uint32_t from, uint32_t to);

@@ -20,6 +20,7 @@ void rows_free(struct rows *rows)
     buffer_free(&rows->names);
     free(rows->ends);
     free(rows->members);
+    free(rows->place_memory);
     free(rows->slots);
     rows_init(rows);
 }
@@ -27,6 +28,7 @@ void rows_free(struct rows *rows)
 void rows_clear(struct rows *rows, int64_t time_ms)
 {
     rows->count = 0;
+    rows->places = NULL;
     rows->time_ms = time_ms;
     rows->time_unusable = false;
     buffer_clear(&rows->text);

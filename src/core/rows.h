@@ -18,16 +18,29 @@
 
 struct translate_member;
 
+/* What the text of a value becomes in its row. */
+enum row_type { ROW_NUMBER, ROW_LONG, ROW_BOOLEAN, ROW_STRING, ROW_JSON, ROW_ARRAY };
+
+/* Where a row's parts stand in the event's body: its text is made only where it goes out. */
+struct row_place {
+    uint32_t name_at, name_n;   /* the inside of a JSON string, in its canonical form */
+    uint32_t value_at, value_n; /* JSON text; of a string with its quotes */
+    uint32_t type;              /* enum row_type */
+};
+
 /* The rows of one event; a scratch that is used again for every event. */
 struct rows {
     struct buffer text; /* the rows, joined by commas */
     uint32_t *ends;     /* where each row ends in it; the next begins one byte later */
     uint32_t count;
-    int64_t time_ms;    /* the time that the rows carry, unless a row says otherwise */
+    int64_t time_ms;                /* the time that the rows carry, unless a row says otherwise */
+    const struct row_place *places; /* not NULL: instead of `text` and `ends`, places in `body` */
+    struct slice body;              /* borrowed, with `places` */
     bool time_unusable; /* the time member was there but is no time: the given time was used */
     /* private */
     uint32_t end_capacity;
     struct translate_member *members;
+    struct row_place *place_memory; /* as many as members */
     uint32_t member_capacity;
     uint16_t *slots;
     struct buffer names;

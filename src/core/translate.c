@@ -31,6 +31,7 @@ static void grow_members(struct rows *rows, uint32_t wanted)
         return;
     uint32_t capacity = rows->member_capacity ? rows->member_capacity * 2 : LINEAR_MAX;
     rows->members = xrealloc(rows->members, capacity * sizeof *rows->members);
+    rows->place_memory = xrealloc(rows->place_memory, capacity * sizeof *rows->place_memory);
     rows_reserve(rows, capacity);
     rows->member_capacity = capacity;
 }
@@ -374,20 +375,68 @@ static bool write_rows(struct rows *rows, uint32_t count, size_t size)
     return true;
 }
 
+/* Reads the body into members, and the event's own time. */
+static bool read_members(struct slice body, int64_t time_ms, const struct translate_rules *rules,
+                         struct rows *rows, uint32_t *count, size_t *size, struct error *why)
+{
+    rows_clear(rows, time_ms);
+    *count = 0;
+    *size = 0;
+    if (!scan_body(body, rows, count, size, why))
+        return false;
+    if (rules->time_member.n > 0)
+        find_time(rows, *count, rules->time_member);
+    return true;
+}
+
+static bool write_all(struct rows *rows, uint32_t count, size_t size, struct error *why)
+{
+    /* Cannot happen: the ceiling of the text covers the ceilings of body and rows. */
+    return write_rows(rows, count, size) ||
+           error_set(why, "the rows of the event are longer than %zu bytes", TRANSLATE_TEXT_MAX);
+}
+
 bool translate(struct slice body, int64_t time_ms, const struct translate_rules *rules,
                struct rows *rows, struct error *why)
 {
-    uint32_t count = 0;
-    size_t size = 0;
-    rows_clear(rows, time_ms);
-    if (!scan_body(body, rows, &count, &size, why))
+    uint32_t count;
+    size_t size;
+    return read_members(body, time_ms, rules, rows, &count, &size, why) &&
+           write_all(rows, count, size, why);
+}
+
+static void place_value(struct row_place *place, const char *body, const struct json_value *value)
+{
+    static const enum row_type types[] = {
+        [JSON_NULL] = ROW_NUMBER, [JSON_BOOLEAN] = ROW_BOOLEAN, [JSON_NUMBER] = ROW_NUMBER,
+        [JSON_LONG] = ROW_LONG,   [JSON_STRING] = ROW_STRING,   [JSON_OBJECT] = ROW_JSON,
+        [JSON_ARRAY] = ROW_ARRAY};
+    uint32_t quotes = value->kind == JSON_STRING ? 1 : 0;
+    place->value_at = (uint32_t)(value->text.p - body) - quotes;
+    place->value_n = (uint32_t)value->text.n + 2 * quotes;
+    place->type = types[value->kind];
+}
+
+bool translate_in_place(struct slice body, int64_t time_ms, const struct translate_rules *rules,
+                        struct rows *rows, struct error *why)
+{
+    uint32_t count;
+    size_t size;
+    if (!read_members(body, time_ms, rules, rows, &count, &size, why))
         return false;
-    if (rules->time_member.n > 0)
-        find_time(rows, count, rules->time_member);
-    /* Cannot happen: the ceiling of the text covers the ceilings of body and rows. */
-    if (!write_rows(rows, count, size))
-        return error_set(why, "the rows of the event are longer than %zu bytes",
-                         TRANSLATE_TEXT_MAX);
+    if (rows->names.n > 0) /* a name that does not stand in the body as it is to be sent */
+        return write_all(rows, count, size, why);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct translate_member *member = &rows->members[i];
+        if (member->value.kind == JSON_NULL)
+            continue;
+        struct row_place *place = &rows->place_memory[rows->count++];
+        place->name_at = (uint32_t)(member->name.p - body.p);
+        place->name_n = (uint32_t)member->name.n;
+        place_value(place, body.p, &member->value);
+    }
+    rows->places = rows->place_memory;
+    rows->body = body;
     return true;
 }
 

@@ -24,6 +24,12 @@ struct translate_rules {
 bool translate(struct slice body, int64_t time_ms, const struct translate_rules *rules,
                struct rows *rows, struct error *why);
 
+/* The same, but makes no text of the rows: they are told by their places in the body, which must
+ * stay until a parcel is made of them. (Rows whose names stand there with escapes are made all the
+ * same.) */
+bool translate_in_place(struct slice body, int64_t time_ms, const struct translate_rules *rules,
+                        struct rows *rows, struct error *why);
+
 /* Makes the scratch hold one row that an earlier translation wrote (from a dead letter). False if
  * the text is not such a row. */
 bool translate_row(struct slice row, struct rows *rows, struct error *why);

@@ -1,5 +1,7 @@
 #include "core/update_body.h"
 
+#include "core/row_write.h"
+
 #define FIELD(name, about, type, aspects)                                                          \
     "\"" name "\":{\"name\":\"" name "\",\"description\":\"" about "\",\"baseType\":\"" type       \
     "\",\"ordinal\":0,\"aspects\":{" aspects "}}"
@@ -14,18 +16,6 @@
 #define TAIL_N (sizeof BODY_TAIL - 1)
 _Static_assert(HEAD_N + TAIL_N < UPDATE_BODY_FIXED, "the fixed part of a body");
 
-/* How many of the parcel's next rows, at most `wanted`, are no longer than `room` together. */
-static uint32_t rows_within(const struct parcel *parcel, uint32_t wanted, size_t room)
-{
-    uint32_t next = parcel->next_row;
-    if (parcel_rows(parcel, next, next + wanted).n <= room)
-        return wanted;
-    uint32_t fit = 0;
-    while (parcel_rows(parcel, next, next + fit + 1).n <= room)
-        fit++;
-    return fit;
-}
-
 void update_body_begin(struct buffer *body)
 {
     buffer_append(body, BODY_HEAD, HEAD_N);
@@ -34,19 +24,28 @@ void update_body_begin(struct buffer *body)
 uint32_t update_body_rows(struct buffer *body, const struct parcel *parcel, uint32_t wanted,
                           size_t max_bytes)
 {
-    bool first = body->n == HEAD_N;
-    size_t used = body->n + TAIL_N + (first ? 0 : 1);
+    struct row_writer writer;
     uint32_t left = parcel->end_row - parcel->next_row;
-    uint32_t n =
-        rows_within(parcel, left < wanted ? left : wanted, max_bytes > used ? max_bytes - used : 0);
-    if (first && n == 0)
-        n = 1;
-    if (n == 0)
-        return 0;
-    if (!first)
-        buffer_append(body, ",", 1);
-    buffer_append_slice(body, parcel_rows(parcel, parcel->next_row, parcel->next_row + n));
-    return n;
+    uint32_t end = parcel->next_row + (left < wanted ? left : wanted);
+    uint32_t row = parcel->next_row;
+    row_writer_begin(&writer, parcel);
+    for (; row < end; row++) {
+        bool first = body->n == HEAD_N;
+        size_t n = row_length(&writer, row) + (first ? 1 : 2); /* with a brace and a comma */
+        if (!first && body->n + n + TAIL_N > max_bytes)
+            break;
+        char *to = buffer_reserve(body, n + ROW_SPILL);
+        if (to == NULL) {
+            buffer_cut(body, body->n);
+            break;
+        }
+        if (!first)
+            *to++ = ',';
+        *to++ = '{';
+        (void)row_write(&writer, row, to);
+        body->n += n;
+    }
+    return row - parcel->next_row;
 }
 
 void update_body_end(struct buffer *body)

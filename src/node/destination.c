@@ -554,6 +554,16 @@ bool destination_is_empty(const struct destination *d)
 
 /* ---- rows --------------------------------------------------------------------------------- */
 
+void destination_expect(const struct destination *d, const struct lane_key *key)
+{
+    lanes_expect(d->lanes, key);
+}
+
+void destination_expect_soon(const struct destination *d, const struct lane_key *key)
+{
+    lanes_expect_soon(d->lanes, key);
+}
+
 void destination_push(struct destination *d, const struct lane_key *key, struct parcel *parcel)
 {
     lanes_push_keyed(d->lanes, key, parcel);

@@ -32,6 +32,9 @@ void destination_tick(struct destination *d, int64_t now_us);
 /* Nothing is queued or on the wire. */
 bool destination_is_empty(const struct destination *d);
 
+/* Before a Thing gets a parcel: see lanes_expect. */
+void destination_expect(const struct destination *d, const struct lane_key *key);
+void destination_expect_soon(const struct destination *d, const struct lane_key *key);
 /* Queues a parcel for a Thing; the pump sends it in this turn of the loop or when it can. */
 void destination_push(struct destination *d, const struct lane_key *key, struct parcel *parcel);
 /* The office has stored a refused row. */

@@ -78,7 +78,8 @@ static struct parcel *make_parcels(struct node_parts *node, const struct event_v
                                    .enqueued_ms = message->enqueued_ms,
                                    .offset = message->offset,
                                    .device = message->device,
-                                   .module = message->module};
+                                   .module = message->module,
+                                   .pool = &node->parcels};
     uint32_t count = payload_things(node->payload);
     struct bundle *bundle = NULL;
     struct parcel *parcels = NULL, *parcel, *next;
@@ -142,10 +143,12 @@ static void deliver(struct node_parts *node, const char *fleet_name, struct even
         return;
     }
     struct error why;
+    destination_expect(destination, key);
     if (!read_payload(node, fleet, event, key->thing, &why)) {
         give_up_body(node, event, &why);
         return;
     }
+    destination_expect_soon(destination, key);
     struct parcel *parcels = make_parcels(node, event), *parcel, *next;
     if (parcels == NULL && payload_things(node->payload) > 0) {
         give_up(node, event, "unparsable", "the rows of the event are too long");

@@ -388,6 +388,7 @@ void node_free(struct node *node)
     destinations_free(parts->destinations);
     configuration_free(parts->configuration);
     payload_free(parts->payload);
+    pool_free(&parts->parcels);
     free(node);
 }
 

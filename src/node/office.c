@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "core/parcel.h"
+#include "core/row_write.h"
 #include "node/destination.h"
 #include "node/destinations.h"
 #include "node/event_context.h"
@@ -133,8 +134,10 @@ void office_keep_row(struct office *o, struct destination *destination, struct p
                      uint32_t row, const char *reason, const char *detail)
 {
     struct grant *grant = parcel->partition;
-    struct buffer name;
+    struct buffer name, row_text;
     buffer_init(&name, TRANSLATE_BODY_MAX * 2);
+    buffer_init(&row_text, TRANSLATE_TEXT_MAX + ROW_SPILL);
+    (void)parcel_row(parcel, row, &row_text);
     struct store_dead_letter kept = {.partition_id = grant_partition_id(grant),
                                      .token = grant_token(grant),
                                      .device = parcel->device,
@@ -145,7 +148,7 @@ void office_keep_row(struct office *o, struct destination *destination, struct p
                                      .reason = reason,
                                      .detail = slice_from(detail),
                                      .property = name_row(parcel, row, &name),
-                                     .payload = parcel_row(parcel, row),
+                                     .payload = buffer_slice(&row_text),
                                      .attempts = 1};
     struct letter *letter = letter_new(o, &kept, NULL);
     letter->grant = grant;
@@ -156,6 +159,7 @@ void office_keep_row(struct office *o, struct destination *destination, struct p
                 F_TEXT("reason", reason), F_TEXT("detail", detail != NULL ? detail : ""),
                 F_NUMBER("sequence", parcel->sequence), F_NUMBER("token", kept.token));
     buffer_free(&name);
+    buffer_free(&row_text);
 }
 
 /* The only two that move letters between the lists. */

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/random.h"
+#include "core/pool.h"
 #include "core/pulse.h"
 
 #include <stdbool.h>
@@ -69,6 +70,7 @@ struct node_parts {
     bool stopping;           /* finishing what was begun, then leaving */
     struct pulse pulse;      /* after a gap nothing goes out before the grants are confirmed */
     struct payload *payload; /* scratch of the translation */
+    struct pool parcels;     /* their memory; outlives all of them */
     struct membership *membership;
     struct configuration *configuration; /* NULL before the first one */
     struct hubs *hubs;

@@ -15,6 +15,7 @@ enum kind { KIND_PLAIN, KIND_MAPPED, KIND_OPCUA };
 
 struct payload {
     enum kind kind;
+    bool texts; /* of all rows are wanted */
     struct rows rows;
     struct buffer unpacked;
     struct opcua *opcua;           /* made when it is first needed */
@@ -29,6 +30,11 @@ struct payload *payload_create(void)
     rows_init(&p->rows);
     buffer_init(&p->unpacked, TRANSLATE_BODY_MAX);
     return p;
+}
+
+void payload_want_texts(struct payload *p)
+{
+    p->texts = true;
 }
 
 void payload_free(struct payload *p)
@@ -117,7 +123,8 @@ bool payload_read(struct payload *p, const struct fleet_config *fleet,
         return opcua_read(p->opcua, body, time_ms, &naming, why);
     }
     if (program == NULL)
-        return translate(body, time_ms, &rules, &p->rows, why);
+        return p->texts ? translate(body, time_ms, &rules, &p->rows, why)
+                        : translate_in_place(body, time_ms, &rules, &p->rows, why);
     p->kind = KIND_MAPPED;
     p->mapping = fleet->mapping;
     return mapping_apply(fleet->mapping, program, body, time_ms, &rules, &p->rows, why);

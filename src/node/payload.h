@@ -15,6 +15,8 @@ struct payload; /* a scratch that is used again for every event */
 struct fleet_config;
 
 struct payload *payload_create(void);
+/* For whoever reads the rows: all of them are texts. */
+void payload_want_texts(struct payload *p);
 void payload_free(struct payload *p);
 
 /* Reads the body of an event whose device or module is bound to that Thing: unpacks it, and

@@ -77,7 +77,7 @@ static inline struct parcel *parcel_of(void *partition, int64_t sequence, const 
 {
     struct translate_rules rules = {.time_member = {NULL, 0}};
     struct error why;
-    assert_true(translate(slice_from(json), 7, &rules, &rows, &why));
+    assert_true(translate_in_place(slice_from(json), 7, &rules, &rows, &why));
     struct parcel_origin origin = {.partition = partition, .sequence = sequence};
     return parcel_create(&rows, &origin);
 }

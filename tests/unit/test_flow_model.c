@@ -160,7 +160,11 @@ static void on_refused(void *ctx, struct parcel *parcel, uint32_t row, const cha
     struct model *m = ctx;
     (void)detail;
     assert_string_equal(reason, "refused");
-    struct row_id id = identify(value_of(parcel_row(parcel, row).p));
+    struct buffer text;
+    buffer_init(&text, TRANSLATE_TEXT_MAX);
+    assert_true(parcel_row(parcel, row, &text));
+    struct row_id id = identify(value_of(buffer_text(&text)));
+    buffer_free(&text);
     assert_true(is_bad(id.part, id.sequence, id.row));
     m->office[m->office_count++] = (struct refused){parcel, id};
 }
@@ -182,7 +186,7 @@ static void read_event(struct model *m, struct part *part)
     for (int row = 0; row < count; row++)
         buffer_printf(&json, ",\"p%d\":\"%d:%d:%d\"", row, part->id, (int)s, row);
     buffer_append_text(&json, "}");
-    assert_true(translate(buffer_slice(&json), 1, &rules, &m->scratch, NULL));
+    assert_true(translate_in_place(buffer_slice(&json), 1, &rules, &m->scratch, NULL));
     (void)snprintf(offset, sizeof offset, "%lld", (long long)s);
     struct parcel_origin origin = {.partition = part, .sequence = s};
     origin.ticket = tracker_begin(part->tracker, s, slice_from(offset), s, json.n);
