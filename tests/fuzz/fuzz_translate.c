@@ -2,6 +2,7 @@
  * and names and values are the same. Byte 0 of the input chooses a time member; the rest is the
  * body. */
 #include "core/json_scan.h"
+#include "core/parcel.h"
 #include "core/translate.h"
 
 #include <json-c/json.h>
@@ -130,6 +131,33 @@ static void check_rows(const struct rows *rows, json_object *event)
     require(!comparable || rows->count == values, "another number of rows");
 }
 
+/* The rows that are made of places when they go out are the same. */
+static void check_places(const struct rows *texts, struct slice body,
+                         const struct translate_rules *rules)
+{
+    struct rows rows;
+    struct error why = {.message = ""};
+    struct buffer made;
+    rows_init(&rows);
+    buffer_init(&made, TRANSLATE_TEXT_MAX * 2);
+    require(translate_in_place(body, 1, rules, &rows, &why), "refused in place");
+    struct parcel *parcel = parcel_create(&rows, &(struct parcel_origin){.ticket = 1});
+    require(parcel->row_count == texts->count, "another number of rows in place");
+    for (uint32_t i = 0; i < texts->count; i++) {
+        buffer_clear(&made);
+        require(parcel_row(parcel, i, &made), "a row in place is longer than its ceiling");
+        require(slice_equal(buffer_slice(&made), rows_row(texts, i)), "another row in place");
+        struct slice name = parcel_property(parcel, i), row = rows_row(texts, i);
+        size_t head = strlen(ROW_HEAD);
+        require(row.n > head + name.n && memcmp(row.p + head, name.p, name.n) == 0 &&
+                    row.p[head + name.n] == '"',
+                "another property in place");
+    }
+    parcel_free(parcel);
+    rows_free(&rows);
+    buffer_free(&made);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -145,6 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(event != NULL && json_object_is_type(event, json_type_object),
                 "accepted, but not by json-c");
         check_rows(&rows, event);
+        check_places(&rows, body, &rules);
     } else {
         require(rows.count == 0 && why.message[0] != '\0', "refused without a reason");
         require(event == NULL || !json_object_is_type(event, json_type_object) ||

@@ -19,6 +19,7 @@ from mutation.people import PEOPLE
 from mutation.port import PORT
 from mutation.security import SECURITY
 from mutation.simulated import SIMULATED
+from mutation.speed import SPEED
 from mutation.things import THINGS
 from mutation.trust import LEASE, OWNERSHIP
 
@@ -290,7 +291,7 @@ DELIVERY = [
              "    struct parcel *first = lane->parcels;\n"
              "    if (first != NULL && first->next != NULL) {\n"
              "        DL_DELETE(lane->parcels, first);\n"
-             "        DL_APPEND(lane->parcels, first);\n    }\n",
+             "        DL_APPEND(lane->parcels, first);\n        lane->last = first;\n    }\n",
              ("unit", "test_flow_model")),
     Mutation("two-requests-of-a-thing", "a Thing has at most one request on the wire",
              "src/core/lane.c",
@@ -542,4 +543,4 @@ STEERING = [
 
 MUTATIONS = [*DATABASE, *MAPPING, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
              *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED, *LETTERS, *SECURITY, *PORT,
-             *OBSERVE, *THINGS, *PEOPLE, *PACKAGE]
+             *OBSERVE, *THINGS, *PEOPLE, *PACKAGE, *SPEED]

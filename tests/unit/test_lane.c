@@ -122,6 +122,37 @@ static void a_key_is_as_good_as_a_name(void **state)
     assert_int_equal(lanes_counts(lanes).parcels, 1000);
 }
 
+static void two_things_may_have_one_hash(void **state)
+{
+    (void)state;
+    struct lane_key x = {SLICE_LITERAL("x"), 7}, y = {SLICE_LITERAL("y"), 7};
+    lanes_push_keyed(lanes, &x, parcel_of(&red, 1, "{\"a\":1}"));
+    lanes_push_keyed(lanes, &y, parcel_of(&red, 2, "{\"a\":2}"));
+    lanes_push_keyed(lanes, &x, parcel_of(&red, 3, "{\"a\":3}"));
+    answer(take("x", 0, "1 3"), LANE_ACCEPTED);
+    lanes_push_keyed(lanes, &y, parcel_of(&red, 4, "{\"a\":4}"));
+    answer(take("y", 0, "2 4"), LANE_ACCEPTED);
+    check_seen("done 1; done 3; done 2; done 4; ");
+    check_empty();
+}
+
+/* Lanes are used again, and one with a long name is not. */
+static void names_of_every_length(void **state)
+{
+    (void)state;
+    char name[200];
+    for (int round = 0; round < 2; round++)
+        for (size_t n = 1; n < sizeof name; n += 9) {
+            memset(name, 'a' + round, n);
+            name[n] = '\0';
+            push(name, &red, (int64_t)n, "{\"a\":1}");
+            lanes_expect(lanes, &(struct lane_key){{name, n}, 1});
+            lanes_expect_soon(lanes, &(struct lane_key){{name, n}, 1});
+            answer(take(name, 0, "1"), LANE_ACCEPTED);
+            check_empty();
+        }
+}
+
 static void requests_have_limits(void **state)
 {
     (void)state;
@@ -467,6 +498,8 @@ int main(void)
         TEST(one_request_per_thing_and_what_piles_up_goes_together),
         TEST(things_take_turns),
         TEST(a_key_is_as_good_as_a_name),
+        TEST(two_things_may_have_one_hash),
+        TEST(names_of_every_length),
         TEST(requests_have_limits),
         TEST(a_retry_sends_the_same_rows_when_due),
         TEST(who_is_due_first_goes_first),

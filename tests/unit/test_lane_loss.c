@@ -54,6 +54,21 @@ static void a_drop_spares_what_was_on_the_wire(void **state)
     check_empty();
 }
 
+static void what_comes_after_a_drop_stands_behind_what_is_left(void **state)
+{
+    (void)state;
+    push("t", &red, 1, "{\"a\":1}");
+    push("t", &blue, 1, "{\"a\":2}");
+    push("t", &red, 2, "{\"a\":3}");
+    assert_int_equal(lanes_drop(lanes, &red, 1), 1);
+    push("t", &blue, 2, "{\"a\":4}");
+    assert_int_equal(lanes_drop(lanes, &red, INT64_MIN), 1);
+    push("t", &red, 3, "{\"a\":5}");
+    answer(take("t", 0, "2 4 5"), LANE_ACCEPTED);
+    check_seen("done 1; done 2; done 3; ");
+    check_empty();
+}
+
 static void a_lost_partition_completes_to_nobody(void **state)
 {
     (void)state;
@@ -228,6 +243,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(a_planned_hand_over_finishes_what_was_touched),
         TEST(a_drop_spares_what_was_on_the_wire),
+        TEST(what_comes_after_a_drop_stands_behind_what_is_left),
         TEST(a_lost_partition_completes_to_nobody),
         TEST(what_a_lost_partition_had_on_the_wire_is_not_sent_again),
         TEST(refused_rows_of_a_lost_partition_are_waited_for),
