@@ -40,6 +40,8 @@ bool poison_knows(const struct poison *p, struct slice property)
 
 struct poison *poisons_find(struct poisons *p, uint64_t thing)
 {
+    if (!p->any)
+        return NULL;
     struct poison *poison = &p->slots[thing % POISONS_SLOTS].poison;
     bool known = p->slots[thing % POISONS_SLOTS].thing == thing;
     return known && (poison->count > 0 || poison->missing) ? poison : NULL;
@@ -51,5 +53,6 @@ struct poison *poisons_make(struct poisons *p, uint64_t thing)
     if (p->slots[thing % POISONS_SLOTS].thing != thing)
         *poison = (struct poison){.count = 0};
     p->slots[thing % POISONS_SLOTS].thing = thing;
+    p->any = true;
     return poison;
 }

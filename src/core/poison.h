@@ -24,6 +24,7 @@ bool poison_knows(const struct poison *p, struct slice property);
 /* Of many Things, by the hash of their name; it outlives their lanes. Where two share a place the
  * later one stays, which only costs a search more. All zero knows none. */
 struct poisons {
+    bool any; /* most destinations refuse nothing, and this spares them the look */
     struct {
         uint64_t thing;
         struct poison poison;
