@@ -6,7 +6,7 @@
 #include "core/lane_group.h"
 #include "core/poison.h"
 
-/* What lane.c and lane_loss.c share; nobody else looks in. */
+/* What lane.c, lane_loss.c and lane_table.c share; nobody else looks in. */
 
 /* A lane is on the list `ready`, in the heap `waiting`, or on the wire and in neither. */
 enum lane_state { LANE_IS_READY, LANE_IS_WAITING, LANE_IS_ON_THE_WIRE };
@@ -47,7 +47,13 @@ struct lanes {
 
 /* Takes the lane out of where its state has put it. */
 void lane_depart(struct lanes *lanes, struct lane *lane);
+/* The Thing's lane; NULL if it has none. */
+struct lane *lane_find(const struct lanes *lanes, const struct lane_key *key);
+/* A lane without rows, which is in no state yet. */
+struct lane *lane_create(struct lanes *lanes, const struct lane_key *key);
 void lane_free(struct lanes *lanes, struct lane *lane);
+/* All of them, at the end. */
+void lane_free_all(struct lanes *lanes);
 /* The parcel's rows from `from` on are not to be sent. */
 void lane_cut_rows(struct parcel *parcel, uint32_t from);
 /* Takes a parcel with nothing on the wire out of its lane, and frees it unless a refused row of it

@@ -554,14 +554,9 @@ bool destination_is_empty(const struct destination *d)
 
 /* ---- rows --------------------------------------------------------------------------------- */
 
-void destination_expect(const struct destination *d, const struct lane_key *key)
+const struct lanes *destination_lanes(const struct destination *d)
 {
-    lanes_expect(d->lanes, key);
-}
-
-void destination_expect_soon(const struct destination *d, const struct lane_key *key)
-{
-    lanes_expect_soon(d->lanes, key);
+    return d->lanes;
 }
 
 void destination_push(struct destination *d, const struct lane_key *key, struct parcel *parcel)

@@ -12,6 +12,7 @@ struct buffer;
 struct destination;
 struct destination_config;
 struct lane_key;
+struct lanes;
 struct node_parts;
 struct parcel;
 
@@ -32,9 +33,8 @@ void destination_tick(struct destination *d, int64_t now_us);
 /* Nothing is queued or on the wire. */
 bool destination_is_empty(const struct destination *d);
 
-/* Before a Thing gets a parcel: see lanes_expect. */
-void destination_expect(const struct destination *d, const struct lane_key *key);
-void destination_expect_soon(const struct destination *d, const struct lane_key *key);
+/* For lanes_expect, before a Thing gets a parcel. */
+const struct lanes *destination_lanes(const struct destination *d);
 /* Queues a parcel for a Thing; the pump sends it in this turn of the loop or when it can. */
 void destination_push(struct destination *d, const struct lane_key *key, struct parcel *parcel);
 /* The office has stored a refused row. */

@@ -143,12 +143,12 @@ static void deliver(struct node_parts *node, const char *fleet_name, struct even
         return;
     }
     struct error why;
-    destination_expect(destination, key);
+    lanes_expect(destination_lanes(destination), key);
     if (!read_payload(node, fleet, event, key->thing, &why)) {
         give_up_body(node, event, &why);
         return;
     }
-    destination_expect_soon(destination, key);
+    lanes_expect_soon(destination_lanes(destination), key);
     struct parcel *parcels = make_parcels(node, event), *parcel, *next;
     if (parcels == NULL && payload_things(node->payload) > 0) {
         give_up(node, event, "unparsable", "the rows of the event are too long");

@@ -23,6 +23,6 @@ SPEED = [
              "        gap = at;\n        break;\n    }\n    index->slots[gap]",
              ("unit", "test_hash_index")),
     Mutation("same-hash-is-same-thing", "two Things with one hash have lanes of their own",
-             "src/core/lane.c", "        if (slice_equal(lane->thing, key->thing))\n", "",
+             "src/core/lane_table.c", "        if (slice_equal(lane->thing, key->thing))\n", "",
              ("unit", "test_lane")),
 ]
