@@ -14,6 +14,9 @@ SOON_MS = 40
 GRANTS = pathlib.Path(__file__).resolve().parents[3] / "sql/90_grants.sql"
 MODES = ("statement_timeout", "lock_timeout", "cancel")
 
+# They read, of nobody in particular.
+WITHOUT_A_SESSION = {"schema_version", "schema_serves", "deployment"}
+
 # What a node calls: who, on which line, with which arguments behind the key.
 CALLS = {
     "leave": ("b", "work", "", lambda s: ()),
@@ -47,6 +50,9 @@ CALLS = {
     "claim_dead_letters": ("b", "work", ", 10", lambda s: ()),
     "claim_replays": ("b", "work", ", 10", lambda s: ()),
     "settle_replays": ("b", "work", ", %s, %s, %s", lambda s: ([1], ["delivered"], [""])),
+    "note_presence": ("b", "work", ", %s, %s, %s, %s, %s, %s",
+                      lambda s: ([s.owned[0]], [s.owned[1]], ["t"], ["d"], [""], [True])),
+    "presence_of": ("b", "work", ", %s", lambda s: (s.owned[0],)),
     "report_event": ("b", "work", ", 'k', 's', 'm', 'd', 'h'", lambda s: ()),
 }
 
@@ -54,7 +60,7 @@ CALLS = {
 def node_functions():
     text = re.search(r"node_functions constant text\[\] := ARRAY\[(.*?)\];", GRANTS.read_text(),
                      re.S).group(1)
-    return sorted(set(re.findall(r"'(\w+)'", text)) - {"schema_version"})
+    return sorted(set(re.findall(r"'(\w+)'", text)) - WITHOUT_A_SESSION)
 
 
 class Scene:
