@@ -513,7 +513,7 @@ const struct parcel *lane_parcel(const struct lane *lane)
     return lane->parcels;
 }
 
-bool lane_row(const struct lane *lane, uint32_t i, struct slice *row)
+bool lane_row(const struct lane *lane, uint32_t i, struct buffer *row)
 {
     const struct parcel *parcel = lane->parcels;
     while (parcel != NULL && i >= parcel->wire_rows) {
@@ -522,8 +522,10 @@ bool lane_row(const struct lane *lane, uint32_t i, struct slice *row)
     }
     if (parcel == NULL)
         return false;
-    *row = parcel_row(parcel, parcel->next_row + i);
-    return true;
+    if (row == NULL)
+        return true;
+    buffer_clear(row);
+    return parcel_row(parcel, parcel->next_row + i, row);
 }
 
 unsigned lane_attempts(const struct lane *lane)

@@ -141,8 +141,9 @@ void lanes_row_done(struct lanes *lanes, struct parcel *parcel);
 struct slice lane_thing(const struct lane *lane);
 /* The first of its parcels: that of the first row on the wire. */
 const struct parcel *lane_parcel(const struct lane *lane);
-/* Row i of those on the wire; false if there are not so many. */
-bool lane_row(const struct lane *lane, uint32_t i, struct slice *row);
+/* Puts row i of those on the wire into the buffer, which may be NULL; false if there are not so
+ * many. */
+bool lane_row(const struct lane *lane, uint32_t i, struct buffer *row);
 /* Answers in a row that gave no verdict, for the back-off. */
 unsigned lane_attempts(const struct lane *lane);
 /* When the very rows that are now first in the lane were refused without proof; 0 if they were

@@ -117,14 +117,17 @@ static bool knows(const struct creation_job *job, struct slice name)
 static void begin(struct creation_job *job, const struct fleet_config *fleet,
                   const struct lane *lane, bool missing, int64_t now_us)
 {
-    struct slice row, name, base_type;
+    struct slice name, base_type;
+    struct buffer row;
+    buffer_init(&row, TRANSLATE_TEXT_MAX);
     forget_learnt(job);
     job->template = xstrdup(fleet->create_template);
     job->project = fleet->create_project != NULL ? xstrdup(fleet->create_project) : NULL;
     for (uint32_t i = 0; job->count < PROPERTIES_MAX && lane_row(lane, i, &row); i++)
-        if (creation_learn(row, &name, &base_type) && !knows(job, name))
+        if (creation_learn(buffer_slice(&row), &name, &base_type) && !knows(job, name))
             job->learnt[job->count++] =
                 (struct learnt){xstrndup(name.p, name.n), xstrndup(base_type.p, base_type.n)};
+    buffer_free(&row);
     creation_begin(&job->state, missing, job->count, now_us);
 }
 
@@ -152,16 +155,19 @@ static struct tried *tried_of(struct creations *c, struct slice thing, struct sl
 bool creations_property(struct creations *c, const struct fleet_config *fleet,
                         const struct lane *lane, int64_t now_us)
 {
-    struct slice row, name, base_type;
+    struct slice name, base_type;
+    struct buffer row;
     struct creation_job *job = job_of(c, lane_thing(lane));
     bool untried = false, fresh = false;
+    buffer_init(&row, TRANSLATE_TEXT_MAX);
     for (uint32_t i = 0; i < PROPERTIES_MAX && lane_row(lane, i, &row); i++) {
-        if (!creation_learn(row, &name, &base_type))
+        if (!creation_learn(buffer_slice(&row), &name, &base_type))
             continue;
         int64_t tried_us = tried_of(c, lane_thing(lane), name)->at_us;
         untried = untried || tried_us == 0;
         fresh = fresh || (tried_us != 0 && now_us - tried_us < SYNC_MS * MS_US);
     }
+    buffer_free(&row);
     if (job != NULL && (job->calling || job->state.step != CREATION_DONE))
         return true;
     if (untried && job != NULL)

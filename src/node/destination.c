@@ -240,7 +240,6 @@ static enum lane_verdict make_missing(struct retrying *r, const struct lane *lan
 {
     struct creations *creations = r->destination->creations;
     const struct fleet_config *fleet = flow_fleet(r->destination->node, lane_parcel(lane));
-    struct slice row;
     if (r->answer->class != ANSWER_SUSPECT || fleet == NULL || fleet->create_template == NULL)
         return verdict;
     if (missing) {
@@ -248,7 +247,7 @@ static enum lane_verdict make_missing(struct retrying *r, const struct lane *lan
             creations_thing(creations, fleet, lane, r->now_us);
         return LANE_RETRY;
     }
-    bool alone = verdict == LANE_SUSPECT && !lane_row(lane, 1, &row);
+    bool alone = verdict == LANE_SUSPECT && !lane_row(lane, 1, NULL);
     bool long_refused = r->answer->ready && lane_attempts(lane) >= PATIENCE;
     return (alone || long_refused) && creations_property(creations, fleet, lane, r->now_us)
                ? LANE_UNPROVEN
