@@ -55,4 +55,8 @@ THINGS = [
     Mutation("no-alarm-without-rights", "a missing right is told", "src/core/creation.c",
              "return status == 403 ? refused(c, now_us) : next(c, false, now_us);",
              "return next(c, false, now_us);", ("unit", "test_creation")),
+    Mutation("packed-stays-packed", "bodies that are compressed with gzip are unpacked",
+             "src/node/payload.c", "    if (unzip_is(body)) {\n",
+             "    if (unzip_is(body) && body.n > TRANSLATE_BODY_MAX) {\n",
+             ("system", "test_opcua", "gzip")),
 ]

@@ -1,5 +1,7 @@
 """OPC Publisher's messages: values for several Things in one event, across faults and hand-overs."""
 
+import base64
+import gzip
 import json
 
 from harness import http
@@ -79,6 +81,40 @@ def test_an_event_is_complete_when_every_thing_has_its_values(make_cluster):
     wait_until(lambda: cluster.checkpoints().get("0") == 1, 60, "all are complete")
     assert [row[:2] for row in ledger(cluster, "x", "line-b")] == [("x", 2)]
     assert set(ledger(cluster, "x", "line-a")) == {("x", 1, ledger(cluster, "x", "line-a")[0][2])}
+    end(cluster)
+
+
+def test_gzip_from_the_hub_to_the_thing(make_cluster):
+    """Compressed by the Publisher, batches in strict mode; also as a dead letter, and replayed."""
+    cluster = start(make_cluster, nodes=1)
+    kinds = {"application/x-network-message-gzip-v1": 1, "application/x-network-message-json-v1": 2}
+
+    def pack(number):
+        return gzip.compress(json.dumps(
+            {"MessageId": str(number), "MessageType": "ua-data", "PublisherId": "p", "Messages": [
+                {"DataSetWriterId": 7, "DataSetWriterName": name, "MessageType": "ua-deltaframe",
+                 "Payload": {"x": value(number)}} for name in ("main", "line-a")]}).encode())
+
+    for kind, number in kinds.items():
+        cluster.hub.send("edge", module="publisher", properties={"$$ContentType": kind},
+                         bytes=base64.b64encode(pack(number)).decode())
+    wait_until(lambda: cluster.checkpoints().get("0") == 1, 30, "both are complete")
+    for name in ("edge:publisher", "line-a"):
+        assert ledger(cluster, "x", name) == [("x", 1, T0 + 1000), ("x", 2, T0 + 2000)]
+    # One that breaks off is kept as it came, byte for byte; so is one of an unknown device.
+    cluster.query("SELECT holdfast.set_fleet('demo', 'thingworx', device_pattern => '^edge$')",
+                  user="admin")
+    sent = {"edge": pack(3)[:-9], "stranger": pack(4)}
+    for device, body in sent.items():
+        cluster.hub.send(device, properties=PUBLISHER, bytes=base64.b64encode(body).decode())
+    wait_until(lambda: len(cluster.dead_letters()) == 2, 30, "they are dead letters")
+    kept = cluster.query("SELECT device, payload, reason FROM holdfast.dead_letter", user="postgres")
+    assert {(row.device, bytes(row.payload), row.reason) for row in kept} == {
+        ("edge", sent["edge"], "unparsable"), ("stranger", sent["stranger"], "unbound")}
+    cluster.query("SELECT holdfast.bind_device('demo', 'stranger', 'line-b')", user="admin")
+    cluster.query("SELECT holdfast.replay_dead_letters(device => 'stranger')", user="admin")
+    wait_until(lambda: ledger(cluster, "x", "line-b"), 30, "the other one is replayed")
+    assert ledger(cluster, "x", "line-b")[0] == ("x", 4, T0 + 4000)
     end(cluster)
 
 

@@ -13,6 +13,7 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <json-c/json.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,41 +91,66 @@ static bool do_stop(struct control *c, struct json_object *body, struct json_obj
     return true;
 }
 
-static void send_events(struct control *c, struct json_object *body, int64_t count,
-                        const struct system_properties *properties)
+/* What base64 stands for, in place; false if it is none. */
+static bool decode(char *text, struct slice *bytes)
+{
+    size_t n = strlen(text);
+    size_t padding = n > 1 ? (size_t)(text[n - 1] == '=') + (size_t)(text[n - 2] == '=') : 0;
+    unsigned char *to = xmalloc(n + 3);
+    int got = EVP_DecodeBlock(to, (const unsigned char *)text, (int)n);
+    if (got >= 0)
+        memcpy(text, to, (size_t)got);
+    free(to);
+    *bytes = (struct slice){text, got >= 0 ? (size_t)got - padding : 0};
+    return got >= 0;
+}
+
+static bool send_events(struct control *c, struct json_object *body, int64_t count,
+                        const struct system_properties *properties, struct error *err)
 {
     struct json_object *raw = body_member(body, "raw");
     const char *device = body_text(body, "device", NULL);
+    const char *encoded = body_text(body, "bytes", NULL);
     int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
+    char *bytes = encoded != NULL ? xstrdup(encoded) : NULL;
+    struct slice decoded = {NULL, 0};
+    if (bytes != NULL && !decode(bytes, &decoded)) {
+        free(bytes);
+        return error_set(err, "\"bytes\" is no base64");
+    }
     struct telemetry telemetry = {
         .device = slice_from(device),
         .module = slice_from(body_text(body, "module", NULL)),
         .generation = slice_from(devices_get(c->hub->devices, slice_from(device))->generation),
-        .body = slice_from(raw ? json_object_get_string(raw)
-                               : json_object_to_json_string_ext(body_member(body, "body"), flags)),
+        .body = bytes != NULL ? decoded
+                : raw
+                    ? slice_from(json_object_get_string(raw))
+                    : slice_from(json_object_to_json_string_ext(body_member(body, "body"), flags)),
     };
     system_properties_apply(properties, &telemetry);
     for (int64_t i = 0; i < count; i++)
         hub_append_telemetry(c->hub, (int)body_int(body, "partition", -1), &telemetry);
     hub_appended(c->hub);
+    free(bytes);
+    return true;
 }
 
 static bool do_send(struct control *c, struct json_object *body, struct json_object *out,
                     struct error *err)
 {
-    bool raw = body_member(body, "raw") != NULL;
-    bool json = body_member(body, "body") != NULL;
+    int bodies = (body_member(body, "raw") != NULL) + (body_member(body, "body") != NULL) +
+                 (body_member(body, "bytes") != NULL);
     int64_t partition = body_int(body, "partition", -1);
     int64_t count = body_int(body, "count", 1);
-    if (body_text(body, "device", NULL) == NULL || raw == json)
-        return error_set(err, "a \"device\" and either \"body\" or \"raw\" are needed");
+    if (body_text(body, "device", NULL) == NULL || bodies != 1)
+        return error_set(err, "a \"device\" and one of \"body\", \"raw\" and \"bytes\" are needed");
     if (partition >= c->hub->options.partitions)
         return error_set(err, "there is no partition %lld", (long long)partition);
     struct system_properties properties;
     bool ok = system_properties_read(&properties, body_member(body, "system"),
                                      body_member(body, "properties"), err);
     if (ok)
-        send_events(c, body, count, &properties);
+        ok = send_events(c, body, count, &properties, err);
     system_properties_free(&properties);
     json_object_object_add(out, "sent", json_object_new_int64(count));
     return ok;
