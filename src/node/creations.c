@@ -20,6 +20,7 @@ enum {
     PROPERTIES_MAX = 256, /* that are learnt at once; others follow one by one */
     CALLS_MAX = 4,        /* on the wire at a time */
     TRIED_SLOTS = 1024,
+    TELL_MS = 10000,
     SYNC_MS = 2000 /* until all of a cluster know a definition */
 };
 
@@ -34,6 +35,7 @@ struct creation_job {
     struct learnt learnt[PROPERTIES_MAX];
     uint32_t count;
     bool calling;
+    bool needless; /* the Thing was there after all */
 };
 
 /* A property that was defined, or could not be; where two share a place the later one stays, which
@@ -48,6 +50,7 @@ struct creations {
     const char *destination;
     struct creation_job *jobs;
     unsigned calls;
+    int64_t told_us; /* when it was last said that a Thing cannot be made */
     struct tried tried[TRIED_SLOTS];
 };
 
@@ -175,6 +178,19 @@ bool creations_property(struct creations *c, const struct fleet_config *fleet,
     return untried || fresh;
 }
 
+void creations_needless(struct creations *c, struct slice thing)
+{
+    struct creation_job *job;
+    if (c->jobs == NULL)
+        return;
+    HASH_FIND(hh, c->jobs, thing.p, thing.n, job);
+    if (job == NULL || job->state.step != CREATION_CREATE)
+        return;
+    job->needless = job->calling;
+    if (!job->calling)
+        job_free(c, job);
+}
+
 /* ---- calls -------------------------------------------------------------------------------- */
 
 struct creation_job *creations_next(struct creations *c, int64_t now_us)
@@ -262,7 +278,7 @@ static void say_created(struct creations *c, const struct creation_job *job)
 }
 
 static void say_refused(struct creations *c, const struct creation_job *job,
-                        const struct thingworx_answer *answer)
+                        const struct thingworx_answer *answer, int64_t now_us)
 {
     struct error why;
     bool forbidden = answer->status == 403 || job->state.status == 403;
@@ -276,6 +292,10 @@ static void say_refused(struct creations *c, const struct creation_job *job,
                          : "give an existing template and project");
     log_error(c->node->log, "a Thing cannot be made", &why, F_TEXT("thing", job->thing),
               F_TEXT("destination", c->destination));
+    /* What ails one ails many. */
+    if (c->told_us != 0 && now_us - c->told_us < TELL_MS * MS_US)
+        return;
+    c->told_us = now_us;
     tell(c, job, &why);
 }
 
@@ -298,7 +318,7 @@ void creations_answered(struct creations *c, struct creation_job *job,
         c->node->counts.properties_added++;
         break;
     case CREATION_REFUSED:
-        say_refused(c, job, answer);
+        say_refused(c, job, answer, now_us);
         break;
     case CREATION_FINISHED:
         mark_tried(c, job, now_us);
@@ -306,6 +326,10 @@ void creations_answered(struct creations *c, struct creation_job *job,
     case CREATION_NOTHING:
         break;
     }
+    if (job->needless && !job->state.made)
+        job_free(c, job);
+    else
+        job->needless = false;
 }
 
 void creations_cancelled(struct creations *c)

@@ -28,6 +28,9 @@ void creations_thing(struct creations *c, const struct fleet_config *fleet, cons
 bool creations_property(struct creations *c, const struct fleet_config *fleet,
                         const struct lane *lane, int64_t now_us);
 
+/* The Thing has taken values: what was not begun is not needed. */
+void creations_needless(struct creations *c, struct slice thing);
+
 /* The job whose next call is due; NULL: none. */
 struct creation_job *creations_next(struct creations *c, int64_t now_us);
 /* When the next one is; INT64_MAX: none waits. */

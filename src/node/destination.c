@@ -243,7 +243,7 @@ static enum lane_verdict make_missing(struct retrying *r, const struct lane *lan
     if (r->answer->class != ANSWER_SUSPECT || fleet == NULL || fleet->create_template == NULL)
         return verdict;
     if (missing) {
-        if (r->answer->ready)
+        if (r->answer->ready && lane_attempts(lane) > 0)
             creations_thing(creations, fleet, lane, r->now_us);
         return LANE_RETRY;
     }
@@ -264,10 +264,12 @@ static void answered_alone(struct retrying *r, struct delivery *delivery)
                    answer_names_missing(slice_from(r->answer->text), lane_thing(lane));
     struct delivery_verdict verdict = {verdict_of(r->answer, lane, missing), detail};
     verdict.verdict = make_missing(r, lane, missing, verdict.verdict);
-    if (verdict.verdict == LANE_ACCEPTED)
+    if (verdict.verdict == LANE_ACCEPTED) {
+        creations_needless(d->creations, lane_thing(lane));
         took(d, delivery->rows);
-    else
+    } else {
         not_taken(d, detail);
+    }
     if (verdict.verdict == LANE_SUSPECT && missing) {
         delivery_answer_missing(delivery, d->lanes, detail, r->now_us);
         return;

@@ -29,33 +29,38 @@ def thing(cluster, name):
 
 
 def test_a_missing_thing_is_made_with_what_its_first_events_hold(make_cluster):
-    cluster = make_cluster(nodes=1, partitions=1, things=["other"])
+    cluster = make_cluster(nodes=2, partitions=2, things=["other"])
     cluster.thingworx.ask("/settings", {"model_sync_ms": 300})
     set_creation(cluster)
+    # Two nodes make one Thing.
+    for partition, device in enumerate(("left", "right")):
+        cluster.query("SELECT holdfast.bind_device('demo', %s, 'twin')", (device,), user="admin")
+        cluster.hub.send(device, body={device: partition}, partition=partition)
     body = {"t": 21.5, "on": True, "name": "press", "big": 9007199254740993, "o": {"a": 1}}
-    cluster.hub.send("press-1", body=body)  # nothing was ever accepted: there is no proof of anything
+    cluster.hub.send("press-1", body=body, partition=0)  # nothing was ever accepted: there is no proof of anything
     cluster.wait_delivered()
+    assert thing(cluster, "twin") == ({"left": ("NUMBER", 0), "right": ("NUMBER", 1)}, True)
     properties, enabled = thing(cluster, "press-1")
     assert enabled and properties == {
         "t": ("NUMBER", 21.5), "on": ("BOOLEAN", True), "name": ("STRING", "press"),
         "big": ("LONG", 9007199254740993), "o": ("JSON", {"a": 1})}
     # A property that appears later is defined too; the values that are known go on.
-    cluster.hub.send("press-1", body={"t": 22.5, "later": "yes"})
+    cluster.hub.send("press-1", body={"t": 22.5, "later": "yes"}, partition=0)
     cluster.wait_delivered()
     properties, _enabled = thing(cluster, "press-1")
     assert properties["later"] == ("STRING", "yes") and properties["t"] == ("NUMBER", 22.5)
     assert [value for _name, value in values(cluster, "t", "press-1")] == [21.5, 22.5]
     # A value that does not fit is a dead letter all the same.
-    cluster.hub.send("press-1", body={"t": "hot"})
+    cluster.hub.send("press-1", body={"t": "hot"}, partition=0)
 
     def refused():
-        cluster.hub.send("press-2", body={"t": 1})
+        cluster.hub.send("press-2", body={"t": 1}, partition=0)
         return cluster.dead_letters()
 
     wait_until(refused, 60, "what does not fit is refused", every=0.3)
     cluster.wait_delivered()
     assert {(row.device, row.property) for row in cluster.dead_letters()} == {("press-1", "t")}
-    assert {row.subject for row in events(cluster, MADE)} == {"press-1", "press-2"}
+    assert {row.subject for row in events(cluster, MADE)} >= {"press-1", "press-2", "twin"}
     status, text = explain(cluster, "--device", "press-9", body='{"t":1}')
     assert status == 0 and "missing Things are made of template GenericThing" in text, text
     end(cluster)
