@@ -21,7 +21,9 @@ DECLARE
         'configuration', 'resolve', 'file_dead_letters', 'keep_dead_letters', 'claim_dead_letters',
         'settle_replays', 'note_presence', 'presence_of', 'add_dead_letters', 'claim_replays', 'report_event', 'schema_version', 'schema_serves',
         -- before a node goes live
-        'deployment'];
+        'deployment',
+        -- for people who look at a node
+        'status_page'];
     admin_functions constant text[] := ARRAY[
         'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub',
         'bind_device', 'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'set_thing_creation', 'explain_device',

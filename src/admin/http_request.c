@@ -223,7 +223,7 @@ enum http_verdict http_request_read(struct slice bytes, struct http_request *req
     if (verdict != HTTP_WHOLE)
         return verdict;
     if (r.hosts == 0 && !r.old)
-        return refuse(request, 400, "HTTP/1.1 needs the field Host");
+        return refuse(request, 400, "the field Host is missing");
     request->size = r.at;
     return HTTP_WHOLE;
 }

@@ -18,7 +18,7 @@ CREATE TEMP TABLE of_node (name) AS SELECT unnest(ARRAY[
     'join', 'leave', 'watch', 'sweep', 'assignment', 'poll', 'tend', 'report_hub', 'release', 'keep',
     'decline', 'abandon_offset', 'save_checkpoints', 'report', 'configuration', 'resolve', 'keep_dead_letters',
     'file_dead_letters', 'note_presence', 'presence_of',
-    'claim_dead_letters', 'add_dead_letters', 'claim_replays', 'settle_replays', 'report_event', 'schema_version', 'schema_serves', 'deployment']);
+    'claim_dead_letters', 'add_dead_letters', 'claim_replays', 'settle_replays', 'report_event', 'schema_version', 'schema_serves', 'deployment', 'status_page']);
 CREATE TEMP TABLE of_admin (name) AS SELECT unnest(ARRAY[
     'set_destination', 'restart_destination', 'set_fleet', 'set_hub', 'drop_destination', 'drop_fleet', 'drop_hub', 'bind_device',
     'bind_devices', 'unbind_device', 'set_mapping', 'drop_mapping', 'set_heartbeat', 'drop_heartbeat', 'set_thing_creation', 'replay_dead_letters', 'discard_dead_letters', 'set_dead_letter_policy', 'prune_history', 'reset_checkpoint',
