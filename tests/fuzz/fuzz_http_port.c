@@ -52,14 +52,19 @@ static void start(void)
         abort();
 }
 
+/* From another address of the loopback each time: ports of closed connections rest for a minute. */
 static int connect_to_it(void)
 {
+    static uint32_t host;
+    struct sockaddr_in source = {.sin_family = AF_INET,
+                                 .sin_addr.s_addr = htonl(0x7f000002U + host++ % 4000000U)};
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons(admin_http_port(http)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct linger none = {.l_onoff = 1}; /* no port of ours waits for its end */
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&source, sizeof source) != 0 ||
+        connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) != 0)
         abort();
     return fd;
