@@ -3,9 +3,6 @@
 #include "admin/labelled_metrics.h"
 #include "base/memory.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,37 +195,4 @@ void node_metrics_update(struct node_metrics *m, const struct node *node)
     for (size_t i = 0; i < ROWS; i++)
         metric_set(m->metrics[i], figure(&snapshot, &rows[i]));
     labelled_metrics_update(m->labelled, node, &snapshot);
-}
-
-static void line(struct buffer *html, const char *what, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void line(struct buffer *html, const char *what, const char *format, ...)
-{
-    char value[256];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(value, sizeof value, format, arguments);
-    va_end(arguments);
-    (void)buffer_printf(html, "<tr><th align=\"left\">%s</th><td>%s</td></tr>\n", what, value);
-}
-
-void node_status_page(const struct node *node, bool fragment, struct buffer *html)
-{
-    struct node_snapshot s;
-    (void)fragment;
-    node_snapshot(node, &s);
-    (void)buffer_append_text(html, "<table>\n");
-    line(html, "session", "%d, %s", s.session_id, s.session_state);
-    line(html, "role", "%s", s.leader ? "leader" : "follower");
-    line(html, "lease trusted for", "%lld ms", (long long)(s.remaining_trust_us / 1000));
-    line(html, "partitions", "%zu", s.partitions);
-    line(html, "events delivered", "%llu, %lld a second",
-         (unsigned long long)s.counts.events_delivered, (long long)s.events_per_second);
-    line(html, "in flight", "%zu events, %zu requests", s.in_flight, s.on_the_wire);
-    line(html, "waiting", "%zu events for a binding, %zu dead letters for the database",
-         s.events_waiting, s.letters_waiting);
-    line(html, "longest stall of the loop", "%lld ms", (long long)(s.stall_max_us / 1000));
-    line(html, "resident memory", "%ld KiB", s.process.resident_kib);
-    (void)buffer_append_text(html, "</table>\n");
 }

@@ -1,9 +1,8 @@
 #pragma once
-#include "base/buffer.h"
 #include "base/metrics.h"
 #include "node/node.h"
 
-/* What a node shows of itself: metrics for Prometheus and a plain page for people. */
+/* What a node shows of itself to Prometheus. */
 struct node_metrics;
 
 /* Registers the node's metrics. `schema_version`: of this build. Free with node_metrics_free,
@@ -12,6 +11,3 @@ struct node_metrics *node_metrics_create(struct metrics *registry, int schema_ve
 void node_metrics_free(struct node_metrics *m);
 /* Takes the figures of the node into the registry; call it before each scrape. */
 void node_metrics_update(struct node_metrics *m, const struct node *node);
-
-/* The body of the status page. */
-void node_status_page(const struct node *node, bool fragment, struct buffer *html);

@@ -77,8 +77,7 @@ static void open_connection(struct status_watch *w)
     char application[96], options[160];
     (void)snprintf(application, sizeof application, "holdfast %s page", w->node);
     (void)snprintf(options, sizeof options,
-                   "-c statement_timeout=%d -c default_transaction_read_only=on"
-                   " -c idle_in_transaction_session_timeout=%d",
+                   "-c statement_timeout=%d -c idle_in_transaction_session_timeout=%d",
                    STATEMENT_MS, STATEMENT_MS);
     struct pg_settings settings = {.conninfo = w->database,
                                    .application_name = application,
@@ -97,8 +96,8 @@ static void on_answer(void *ctx, struct cluster *cluster, const struct error *er
         return;
     }
     w->asking = false;
-    w->ask_at_us = w->asked_us + (took * SHARE > EVERY_MS * MS_US ? took * SHARE
-                                                                 : EVERY_MS * MS_US);
+    w->ask_at_us =
+        w->asked_us + (took * SHARE > EVERY_MS * MS_US ? took * SHARE : EVERY_MS * MS_US);
     if (err != NULL) {
         if (err->code[0] == '\0')
             return; /* the connection's own handler says it */

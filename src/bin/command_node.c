@@ -1,6 +1,7 @@
 #include "admin/http.h"
 #include "admin/node_metrics.h"
 #include "admin/service.h"
+#include "admin/status_page.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/process.h"
@@ -31,6 +32,7 @@ struct process {
     struct metrics *metrics;
     struct node_metrics *node_metrics;
     struct admin_http *http;
+    struct status_page *page;
     struct service *service;
     int schema_version;
     char schema_digest[65];
@@ -138,7 +140,7 @@ static void before_scrape(void *ctx)
 static void show_page(void *ctx, bool fragment, struct buffer *html)
 {
     const struct process *process = ctx;
-    node_status_page(process->node, fragment, html);
+    status_page_write(process->page, fragment, html);
 }
 
 static enum admin_http_page page_for(const char *whom)
@@ -153,12 +155,15 @@ static bool start_http(struct process *process, struct error *err)
     const struct options *options = &process->options;
     struct admin_http_handlers handlers = {
         .ctx = process, .ready = is_ready, .before_scrape = before_scrape, .page = show_page};
+    process->page = status_page_create(process->base, process->dns, options->database,
+                                       options->name, process->node, process->log);
     struct admin_http_config config = {
         .address = options->http_address,
         .port = (uint16_t)options->http_port,
         .name = options->name,
         .hosts = options->http_hosts,
         .page_for = page_for(options->status_page),
+        .page_policy = status_page_policy(process->page),
         .limits = {.connections = (int)options->http_connections,
                    .connections_per_peer = (int)options->http_connections_per_peer,
                    .head_ms = (int)options->http_head_ms,
@@ -177,6 +182,7 @@ static void release(struct process *process)
 {
     service_free(process->service);
     admin_http_stop(process->http);
+    status_page_free(process->page);
     node_free(process->node);
     node_metrics_free(process->node_metrics);
     metrics_free(process->metrics);

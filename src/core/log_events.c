@@ -31,6 +31,8 @@ static const struct log_event events[] = {
      "The survey of the hosts has found the primary"},
     {"log_level_changed", "log level", LOG_EACH,
      "By a signal, by `set_log_level`, or back by itself; told at every level"},
+    {"page_unfed", "the status page does without the database", LOG_REPEATS,
+     "Somebody looks at the status page, whose own connection to the database does not work"},
     /* the session */
     {"session_connecting", "connecting to the database", LOG_EACH,
      "All three connections are opened"},

@@ -1,0 +1,165 @@
+#include "admin/status_html.h"
+
+#include "base/utf8.h"
+
+#include <inttypes.h>
+
+enum { SPARK_WIDTH = 240, SPARK_HEIGHT = 40 };
+
+static const char *entity_of(char c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&#39;";
+    case '\n':
+    case '\t':
+        return " ";
+    default:
+        return (unsigned char)c < ' ' || c == 0x7f ? "\xef\xbf\xbd" : NULL;
+    }
+}
+
+void html_text_cut(struct buffer *html, const char *text, size_t characters)
+{
+    if (text == NULL) {
+        (void)buffer_append_text(html, "\xe2\x80\x93");
+        return;
+    }
+    struct slice rest = slice_from(text);
+    for (; rest.n > 0 && characters > 0; characters--) {
+        size_t n = utf8_length(rest);
+        const char *entity = n == 1 ? entity_of(rest.p[0]) : n == 0 ? "\xef\xbf\xbd" : NULL;
+        if (entity != NULL)
+            (void)buffer_append_text(html, entity);
+        else
+            (void)buffer_append(html, rest.p, n);
+        n += n == 0;
+        rest = (struct slice){rest.p + n, rest.n - n};
+    }
+    if (rest.n > 0)
+        (void)buffer_append_text(html, "\xe2\x80\xa6");
+}
+
+void html_text(struct buffer *html, const char *text)
+{
+    html_text_cut(html, text, SIZE_MAX);
+}
+
+void html_count(struct buffer *html, int64_t count)
+{
+    int64_t unit = 1;
+    if (count < 0) {
+        html_text(html, NULL);
+        return;
+    }
+    while (count / unit >= 1000)
+        unit *= 1000;
+    (void)buffer_printf(html, "%" PRId64, count / unit);
+    while (unit > 1) {
+        count %= unit;
+        unit /= 1000;
+        (void)buffer_printf(html, ",%03" PRId64, count / unit);
+    }
+}
+
+void html_duration(struct buffer *html, int64_t ms)
+{
+    static const struct {
+        int64_t from_s, unit_s, rest_s;
+        const char *unit, *rest;
+    } forms[] = {
+        {86400, 86400, 3600, "d", "h"}, {3600, 3600, 60, "h", "min"}, {60, 60, 1, "min", "s"}};
+    int64_t s = ms / 1000;
+    if (ms < 0)
+        html_text(html, NULL);
+    else if (ms < 1000)
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0ms", ms);
+    else if (ms < 10000)
+        (void)buffer_printf(html, "%" PRId64 ".%" PRId64 "\xc2\xa0s", s, ms % 1000 / 100);
+    else if (ms < 60000)
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0s", s);
+    if (ms < 60000)
+        return;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        if (s < forms[i].from_s)
+            continue;
+        int64_t rest = s % forms[i].unit_s / forms[i].rest_s;
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0%s", s / forms[i].unit_s, forms[i].unit);
+        if (rest > 0)
+            (void)buffer_printf(html, " %" PRId64 "\xc2\xa0%s", rest, forms[i].rest);
+        return;
+    }
+}
+
+void html_size(struct buffer *html, int64_t kib)
+{
+    if (kib < 0)
+        html_text(html, NULL);
+    else if (kib < 1024)
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0KiB", kib);
+    else if (kib < 10 * 1024 * 1024)
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0MiB", kib / 1024);
+    else
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0GiB", kib / 1024 / 1024);
+}
+
+/* A line through the points; where some are missing it is interrupted, and a point alone is a dot.
+ */
+static void put_line(struct buffer *html, const int64_t *points, size_t count, int64_t highest)
+{
+    bool drawn = false;
+    for (size_t i = 0; i < count; i++) {
+        bool known = points[i] >= 0;
+        if (known) {
+            double x = (double)i * SPARK_WIDTH / (double)(count - 1);
+            double y = SPARK_HEIGHT - 2 - (double)points[i] * (SPARK_HEIGHT - 4) / (double)highest;
+            (void)buffer_printf(html, drawn ? " %.4g %.3g" : "M%.4g %.3g", x, y);
+            if (!drawn && (i + 1 == count || points[i + 1] < 0))
+                (void)buffer_append_text(html, "h.1");
+            else if (!drawn)
+                (void)buffer_append_text(html, "L");
+        }
+        drawn = known;
+    }
+}
+
+void html_spark(struct buffer *html, const int64_t *points, size_t count, int64_t top,
+                const char *label, bool small)
+{
+    int64_t highest = top > 1 ? top : 1;
+    for (size_t i = 0; i < count; i++)
+        if (points[i] > highest)
+            highest = points[i];
+    (void)buffer_printf(html,
+                        "<svg class=\"spark%s\" viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
+                        "role=\"img\" aria-label=\"%s\"><path class=\"base\" d=\"M0 %dH%d\"/>"
+                        "<path class=\"line\" vector-effect=\"non-scaling-stroke\" d=\"",
+                        small ? " small" : "", SPARK_WIDTH, SPARK_HEIGHT, label, SPARK_HEIGHT - 1,
+                        SPARK_WIDTH);
+    put_line(html, points, count, highest);
+    (void)buffer_append_text(html, "\"/></svg>");
+}
+
+void html_state(struct buffer *html, enum html_mood mood, const char *word)
+{
+    static const struct {
+        const char *class, *shape;
+    } moods[] = {
+        [MOOD_GOOD] = {"good", "\xe2\x97\x8f"},     /* a disc */
+        [MOOD_QUIET] = {"quiet", "\xe2\x97\x8b"},   /* a ring */
+        [MOOD_DOUBTFUL] = {"warn", "\xe2\x96\xb2"}, /* a triangle */
+        [MOOD_BAD] = {"bad", "\xe2\x96\xa0"},       /* a square */
+    };
+    (void)buffer_printf(html, "<span class=\"state %s\"><i aria-hidden=\"true\">%s</i>",
+                        moods[mood].class, moods[mood].shape);
+    html_text(html, word);
+    (void)buffer_append_text(html, "</span>");
+}
