@@ -111,40 +111,64 @@ void html_size(struct buffer *html, int64_t kib)
         (void)buffer_printf(html, "%" PRId64 "\xc2\xa0GiB", kib / 1024 / 1024);
 }
 
+struct scale {
+    size_t count;
+    int64_t top;
+};
+
+static double x_of(const struct scale *scale, size_t i)
+{
+    return (double)i * SPARK_WIDTH / (double)(scale->count - 1);
+}
+
+static double y_of(const struct scale *scale, int64_t value)
+{
+    return SPARK_HEIGHT - 2 - (double)value * (SPARK_HEIGHT - 4) / (double)scale->top;
+}
+
 /* A line through the points; where some are missing it is interrupted, and a point alone is a dot.
- */
-static void put_line(struct buffer *html, const int64_t *points, size_t count, int64_t highest)
+ * `area`: what lies below it. */
+static void put_line(struct buffer *html, const int64_t *points, const struct scale *scale,
+                     bool area)
 {
     bool drawn = false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < scale->count; i++) {
         bool known = points[i] >= 0;
-        if (known) {
-            double x = (double)i * SPARK_WIDTH / (double)(count - 1);
-            double y = SPARK_HEIGHT - 2 - (double)points[i] * (SPARK_HEIGHT - 4) / (double)highest;
-            (void)buffer_printf(html, drawn ? " %.4g %.3g" : "M%.4g %.3g", x, y);
-            if (!drawn && (i + 1 == count || points[i + 1] < 0))
-                (void)buffer_append_text(html, "h.1");
-            else if (!drawn)
-                (void)buffer_append_text(html, "L");
-        }
+        if (known && !drawn && area)
+            (void)buffer_printf(html, "M%.4g %dV%.3gL", x_of(scale, i), SPARK_HEIGHT - 1,
+                                y_of(scale, points[i]));
+        else if (known && !drawn)
+            (void)buffer_printf(html, "M%.4g %.3gh.1L", x_of(scale, i), y_of(scale, points[i]));
+        if (known)
+            (void)buffer_printf(html, " %.4g %.3g", x_of(scale, i), y_of(scale, points[i]));
+        if (drawn && !known && area)
+            (void)buffer_printf(html, "V%dZ", SPARK_HEIGHT - 1);
         drawn = known;
     }
+    if (drawn && area)
+        (void)buffer_printf(html, "V%dZ", SPARK_HEIGHT - 1);
 }
 
 void html_spark(struct buffer *html, const int64_t *points, size_t count, int64_t top,
                 const char *label, bool small)
 {
-    int64_t highest = top > 1 ? top : 1;
+    struct scale scale = {count, top > 1 ? top : 1};
     for (size_t i = 0; i < count; i++)
-        if (points[i] > highest)
-            highest = points[i];
+        if (points[i] > scale.top)
+            scale.top = points[i];
     (void)buffer_printf(html,
                         "<svg class=\"spark%s\" viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\" "
-                        "role=\"img\" aria-label=\"%s\"><path class=\"base\" d=\"M0 %dH%d\"/>"
-                        "<path class=\"line\" vector-effect=\"non-scaling-stroke\" d=\"",
+                        "role=\"img\" aria-label=\"%s\"><path class=\"base\" d=\"M0 %dH%d\"/>",
                         small ? " small" : "", SPARK_WIDTH, SPARK_HEIGHT, label, SPARK_HEIGHT - 1,
                         SPARK_WIDTH);
-    put_line(html, points, count, highest);
+    if (!small) {
+        (void)buffer_append_text(html, "<path class=\"area\" d=\"");
+        put_line(html, points, &scale, true);
+        (void)buffer_append_text(html, "\"/>");
+    }
+    (void)buffer_append_text(html,
+                             "<path class=\"line\" vector-effect=\"non-scaling-stroke\" d=\"");
+    put_line(html, points, &scale, false);
     (void)buffer_append_text(html, "\"/></svg>");
 }
 

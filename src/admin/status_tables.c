@@ -133,13 +133,14 @@ static void put_partition_state(struct buffer *html, const char *state)
 
 static void put_partition_head(struct buffer *html, const char *third)
 {
-    (void)buffer_printf(html,
-                        "<table class=\"partitions\"><thead><tr><th "
-                        "scope=\"col\">Partition</th><th scope=\"col\">%s</th>"
-                        "<th scope=\"col\" class=\"wide\">Last 10 minutes</th>"
-                        "<th scope=\"col\" class=\"n\">Behind</th>"
-                        "<th scope=\"col\" class=\"n\">Events</th></tr></thead><tbody>\n",
-                        third);
+    (void)buffer_printf(
+        html,
+        "<table class=\"partitions\"><thead><tr><th "
+        "scope=\"col\">Partition</th><th scope=\"col\">%s</th>"
+        "<th scope=\"col\" class=\"wide\">Last 10 minutes, where read from here</th>"
+        "<th scope=\"col\" class=\"n\">Behind</th>"
+        "<th scope=\"col\" class=\"n\">Events</th></tr></thead><tbody>\n",
+        third);
 }
 
 static void put_partition_name(struct buffer *html, const char *hub, const char *partition)

@@ -11,7 +11,7 @@
 /* The inside of the status page, from what is known. Pure. Its size is bounded: lists hold
  * VIEW_ROWS rows at most and say of how many. */
 
-enum { VIEW_ROWS = 20 };
+enum { VIEW_ROWS = CLUSTER_ROWS };
 
 /* What this node knows by itself. The texts are borrowed. */
 struct view_partition {

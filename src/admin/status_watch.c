@@ -22,7 +22,6 @@ enum {
     CONNECT_AGAIN_MS = 2000,
     STATEMENT_MS = 5000,
     GIVE_UP_MS = 8000,
-    ROWS = 20,
 };
 
 struct status_watch {
@@ -123,7 +122,7 @@ static void ask(struct status_watch *w, int64_t now_us)
     w->asking = true;
     w->asked_us = now_us;
     w->asked_findings = now_us >= w->findings_at_us;
-    store_status_page(w->pg, ROWS, w->asked_findings, on_answer, w);
+    store_status_page(w->pg, w->asked_findings, on_answer, w);
 }
 
 /* A server that stands still answers nothing, not even that it takes too long. */

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_CEILING = 200 }; /* of one list, whatever the database says */
-
 /* ---- reading members ---------------------------------------------------------------------- */
 
 static struct json_object *member(struct json_object *of, const char *name)
@@ -41,7 +39,7 @@ static size_t rows_of(struct json_object *of, const char *name, struct json_obje
 {
     *rows = member(of, name);
     size_t n = json_object_is_type(*rows, json_type_array) ? json_object_array_length(*rows) : 0;
-    return n < ROWS_CEILING ? n : ROWS_CEILING;
+    return n < CLUSTER_ROWS ? n : CLUSTER_ROWS;
 }
 
 /* ---- the lists ---------------------------------------------------------------------------- */
@@ -239,12 +237,12 @@ static void answer(void *ctx, const PGresult *result, const struct error *err)
     call.done(call.ctx, NULL, &mine);
 }
 
-void store_status_page(struct pg_connection *pg, int rows, bool findings, store_status_page_fn done,
+void store_status_page(struct pg_connection *pg, bool findings, store_status_page_fn done,
                        void *ctx)
 {
     struct call *call = xcalloc(1, sizeof *call);
     char number[NUMBER_TEXT];
-    const char *values[] = {number_text(number, rows), findings ? "true" : "false"};
+    const char *values[] = {number_text(number, CLUSTER_ROWS), findings ? "true" : "false"};
     *call = (struct call){.done = done, .ctx = ctx};
     pg_request(pg, "SELECT holdfast.status_page($1, $2)", 2, values, answer, call);
 }

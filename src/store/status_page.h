@@ -12,6 +12,8 @@
 struct pg_connection;
 struct json_object;
 
+enum { CLUSTER_ROWS = 20 }; /* of each list at most */
+
 struct cluster_node {
     const char *name, *state, *version;
     bool leader;
@@ -85,6 +87,6 @@ void cluster_free(struct cluster *cluster);
 /* The callee owns the cluster; NULL when `err` is set. */
 typedef void (*store_status_page_fn)(void *ctx, struct cluster *cluster, const struct error *err);
 
-/* `rows`: how many of each kind are listed at most. `findings`: with those of diagnose(). */
-void store_status_page(struct pg_connection *pg, int rows, bool findings, store_status_page_fn done,
+/* `findings`: with those of diagnose(). */
+void store_status_page(struct pg_connection *pg, bool findings, store_status_page_fn done,
                        void *ctx);

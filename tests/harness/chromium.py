@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from harness.process import _die_with_parent
+from harness.process import die_with_parent
 
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 
@@ -21,7 +21,7 @@ class Chromium:
         self.into, theirs_out = os.pipe()
         self.bytes, self.number, self.said = b"", 0, []
         parent = os.getpid()
-        die_with_us = _die_with_parent(parent, 9)
+        die_with_us = die_with_parent(parent, 9)
 
         def prepare():
             die_with_us()

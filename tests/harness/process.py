@@ -23,7 +23,7 @@ class Died(RuntimeError):
     """A child ended that should not have; the message holds the end of its log."""
 
 
-def _die_with_parent(parent, number):
+def die_with_parent(parent, number):
     def prepare():
         _libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent:  # it went before we could say so
@@ -62,7 +62,7 @@ class Child:
             self.process = subprocess.Popen(
                 [str(part) for part in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                 env=env, cwd=cwd, start_new_session=True, **identity,
-                preexec_fn=None if stay else _die_with_parent(os.getpid(), death_signal))
+                preexec_fn=None if stay else die_with_parent(os.getpid(), death_signal))
         self.pid = self.process.pid
         _children.append(self)
 
