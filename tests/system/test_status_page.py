@@ -131,7 +131,8 @@ def test_the_page_in_a_browser(make_cluster, browser, tmp_path):
             assert contrast >= 4.5, f"{where} (dark: {dark})"
             browser.shoot(tmp_path / f"{width}-{dark}.png")
     assert browser.value("document.title") == "node-1 \u00b7 Holdfast"
-    assert browser.value("[...document.querySelectorAll('table')].every(t => t.tHead && t.querySelector('tbody th, tbody td'))")
+    assert browser.value("[...document.querySelectorAll('table')]"
+                         ".every(t => t.tHead && t.querySelector('tbody th, tbody td'))")
     # The script renews it, and stands still when told to.
     browser.value("window.first = document.getElementById('fragment')")
     browser.wait("document.getElementById('fragment') !== first")
