@@ -99,6 +99,24 @@ void html_duration(struct buffer *html, int64_t ms)
     }
 }
 
+void html_age(struct buffer *html, int64_t ms)
+{
+    int64_t s = ms / 1000;
+    if (ms < 0)
+        html_text(html, NULL);
+    else if (s < 60)
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0s", s);
+    else if (s < 3600)
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0min", s / 60);
+    else if (s < 2 * 86400)
+        (void)buffer_printf(html, "%" PRId64 "\xc2\xa0h", s / 3600);
+    else
+        (void)buffer_printf(html,
+                            "%" PRId64 "\xc2\xa0"
+                            "d",
+                            s / 86400);
+}
+
 void html_size(struct buffer *html, int64_t kib)
 {
     if (kib < 0)

@@ -17,6 +17,8 @@ void html_text_cut(struct buffer *html, const char *text, size_t characters);
 void html_count(struct buffer *html, int64_t count);
 /* A time as people say it: 250 ms, 4.2 s, 3 min 20 s, 5 h 10 min, 2 d 3 h. Below 0 is a dash. */
 void html_duration(struct buffer *html, int64_t ms);
+/* How long ago, in one unit: 12 s, 3 min, 5 h, 2 d. */
+void html_age(struct buffer *html, int64_t ms);
 /* Bytes in KiB, MiB, GiB; below 0 is a dash. */
 void html_size(struct buffer *html, int64_t kib);
 

@@ -86,7 +86,7 @@ static void put_node(struct buffer *html, const struct cluster_node *node, int64
     (void)buffer_append_text(html, "</td><td class=\"n wide\">");
     html_size(html, node->rss_kib);
     (void)buffer_append_text(html, "</td><td class=\"n wide\">");
-    html_duration(html, node->since_ms);
+    html_age(html, node->since_ms);
     (void)buffer_append_text(html, "</td></tr>\n");
 }
 

@@ -189,7 +189,7 @@ static void put_tiles(const struct cluster *c, struct buffer *html)
     next_line(html);
     (void)buffer_append_text(html, c->leader != NULL ? "for " : "nobody leads");
     if (c->leader != NULL)
-        html_duration(html, c->leader_since_ms);
+        html_age(html, c->leader_since_ms);
     close_tile(html);
     open_tile(html, "Nodes");
     html_count(html, c->nodes_live);
@@ -250,14 +250,14 @@ static void put_row(const struct status_view *view, struct buffer *html, const c
     buffer_init(&label, LABEL_CEILING);
     (void)buffer_printf(&label, "%s: now ", who);
     put_amount(&label, times, now);
-    (void)buffer_append_text(&label, ", at most ");
+    (void)buffer_append_text(&label, ", peak ");
     put_amount(&label, times, highest);
     (void)buffer_printf(html, "<div class=\"row\"><span class=\"who\">%s</span>", who);
     html_spark(html, points, HISTORY_POINTS, times ? LAG_TOP_MS : RATE_TOP, buffer_text(&label),
                false);
     (void)buffer_append_text(html, "<span class=\"now\">");
     put_amount(html, times, now);
-    (void)buffer_append_text(html, "</span><span class=\"peak\">at most ");
+    (void)buffer_append_text(html, "</span><span class=\"peak\">peak ");
     put_amount(html, times, highest);
     (void)buffer_append_text(html, "</span></div>\n");
     buffer_free(&label);
@@ -324,7 +324,7 @@ static void put_events(const struct status_view *view, struct buffer *html)
     for (size_t i = 0; i < c->event_count; i++) {
         int64_t ago = c->events[i].ago_ms;
         (void)buffer_append_text(html, "<tr><td class=\"n ago\">");
-        html_duration(html, ago < 0 ? 0 : ago + view->cluster_ms);
+        html_age(html, ago < 0 ? 0 : ago + view->cluster_ms);
         (void)buffer_append_text(html, "</td><td>");
         html_text_cut(html, c->events[i].text, TEXT_CHARACTERS);
         (void)buffer_append_text(html, "</td></tr>\n");

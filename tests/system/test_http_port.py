@@ -162,7 +162,7 @@ def test_who_takes_a_byte_at_a_time_is_let_go(make_node):
 
 
 def test_a_newcomer_takes_the_place_of_its_own_oldest(make_node):
-    node = make_node("--http-connections", "6", "--http-connections-per-peer", "3")
+    node = make_node("--http-connections", "7", "--http-connections-per-peer", "3")
     with contextlib.ExitStack() as stack:
         mine = [stack.enter_context(Peer(node)) for _ in range(3)]
         assert mine[1].ask().status == 200  # between two requests: it goes first
@@ -173,11 +173,13 @@ def test_a_newcomer_takes_the_place_of_its_own_oldest(make_node):
         assert mine[1].ends()
         assert mine[0].is_open() and mine[2].is_open() and all(peer.is_open() for peer in others)
         # Somebody else finds everything taken; who has most makes room.
+        filler = stack.enter_context(Peer(node, source="127.0.0.6"))
+        assert filler.ask().status == 200
         third = stack.enter_context(Peer(node, source="127.0.0.3"))
         assert third.ask().status == 200
         fourth = stack.enter_context(Peer(node, source="127.0.0.4"))
         assert fourth.ask().status == 200
-        assert third.is_open()
+        assert third.is_open() and filler.is_open()
         assert sum(peer.is_open() for peer in (mine[0], mine[2], newcomer)) == 2
         assert sum(peer.is_open() for peer in others) == 2
         assert b'refused_total{reason="crowded"} 3\n' in fourth.ask().body

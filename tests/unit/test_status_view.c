@@ -296,6 +296,12 @@ static void test_numbers(void **state)
     assert_string_equal(form(html_duration, INT64_C(90000000)), "1\xc2\xa0"
                                                                 "d 1\xc2\xa0h");
     assert_string_equal(form(html_duration, -1), "\xe2\x80\x93");
+    assert_string_equal(form(html_age, 59999), "59\xc2\xa0s");
+    assert_string_equal(form(html_age, 3599999), "59\xc2\xa0min");
+    assert_string_equal(form(html_age, 3600000), "1\xc2\xa0h");
+    assert_string_equal(form(html_age, INT64_C(172800000)), "2\xc2\xa0"
+                                                            "d");
+    assert_string_equal(form(html_age, -1), "\xe2\x80\x93");
     assert_string_equal(form(html_size, 2048), "2\xc2\xa0MiB");
     assert_string_equal(form(html_size, INT64_C(20) << 20), "20\xc2\xa0GiB");
 }
