@@ -9,7 +9,7 @@ set(doc ${CMAKE_INSTALL_DATADIR}/doc/holdfast)
 
 install(TARGETS holdfast)
 install(DIRECTORY migrations sql DESTINATION ${share} FILES_MATCHING PATTERN "*.sql")
-install(DIRECTORY server thingworx DESTINATION ${share})
+install(DIRECTORY server thingworx deploy/grafana deploy/prometheus DESTINATION ${share})
 install(DIRECTORY docs/ DESTINATION ${doc} FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN "*.png"
         PATTERN man EXCLUDE)
 install(FILES README.md DESTINATION ${doc})

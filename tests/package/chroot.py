@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import boot
 from harness import place, process
 from harness.manager import Manager
 from harness.postgres import Postgres
@@ -143,7 +144,16 @@ def can_be_read(system):
     assert (secrets.st_mode & 0o777, secrets.st_gid) == (0o750, int(group))
 
 
-def scenario(system, run, folder):
+def boots(system, package, postgres):
+    """The same under a real systemd."""
+    install(system, package)
+    password = postgres.passfile.read_text().strip().rsplit(":", 1)[1]
+    for line in boot.boot(system, re.sub(r"passfile=\S+", f"password={password}",
+                                         postgres.dsn("node", "packaged"))):
+        say(f"systemd: {line}")
+
+
+def scenario(system, run, folder, with_boot):
     package = debian_package()
     install_dependencies(system, package)
     # Where an administrator enables a service; a system without systemd has no such folder.
@@ -180,13 +190,19 @@ def scenario(system, run, folder):
     assert left == set(), left
     assert not system.knows_user()
     say("purged: nothing is left")
+    if with_boot:
+        boots(system, package, postgres)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev package-test", description=__doc__.splitlines()[0])
     parser.add_argument("--mirror", default=MIRROR, help=f"where Debian comes from ({MIRROR})")
     parser.add_argument("--base", help="a clean system that debootstrap has made, to be copied")
+    parser.add_argument("--boot", action="store_true",
+                        help="boot it with systemd-nspawn afterwards, and try the unit")
     options = parser.parse_args()
+    if options.boot and not boot.possible():
+        skip("there is no systemd-nspawn (package systemd-container)")
     if os.getuid() != 0:
         skip("a clean system needs root")
     if not shutil.which("debootstrap"):
@@ -200,7 +216,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="holdfast-package-") as folder:
         system = System(pathlib.Path(folder), options.mirror, options.base)
         try:
-            scenario(system, place.Run("package-test"), pathlib.Path(folder))
+            scenario(system, place.Run("package-test"), pathlib.Path(folder), options.boot)
         finally:
             subprocess.run(["umount", str(system.root / "proc")], check=False)
     say(f"1 passed, 0 failed, in {time.monotonic() - began:.0f} s")

@@ -33,7 +33,8 @@ def test_everything_is_there(installed):
                  "share/man/man1/holdfast.1", "share/man/man1/holdfast-migrate.1",
                  "share/man/man5/holdfast.conf.5", "etc/holdfast/holdfast.conf",
                  "lib/systemd/system/holdfast.service", "lib/systemd/system/holdfast@.service",
-                 COMPLETION):
+                 "share/holdfast/prometheus/holdfast.rules.yml",
+                 "share/holdfast/grafana/holdfast.json", COMPLETION):
         assert name in found
     for folder in ("migrations", "sql"):
         assert files_below(installed / "share/holdfast" / folder) == {
