@@ -23,7 +23,7 @@ def parse():
     parser.add_argument("--short", action="store_true",
                         help="no pair of databases: what CI has time for")
     parser.add_argument("--only-if-ready", action="store_true",
-                        help="do nothing unless an engine answers and has the base image")
+                        help="do nothing unless an engine answers and has what takes long")
     parser.add_argument("--rate", type=int, default=200, help="events per second (200)")
     parser.add_argument("--devices", type=int, default=100, help="devices that send (100)")
     parser.add_argument("--tool", help="v2 or v1, if both are there")
@@ -217,7 +217,8 @@ class Trial:
         with self.run.log("upgrade").open("ab") as out:
             done = subprocess.run([place.ROOT / "deploy/compose/upgrade-nodes"], stdout=out,
                                   stderr=out, check=False, env=environment, cwd=place.ROOT)
-        self.expect(done.returncode == 0, f"upgrade-nodes: {tail(self.run.log('upgrade'))}")
+        if done.returncode:
+            raise RuntimeError(f"upgrade-nodes failed: {tail(self.run.log('upgrade'))}")
         self.wait_shared(3)
         self.expect(not before & set(self.project.containers("node")), "a node was not replaced")
         image = self.project.inspect(self.project.containers("node")[0])["Config"]["Labels"]
@@ -364,8 +365,10 @@ class Trial:
 
 def main():
     options = parse()
-    if options.only_if_ready and not (answers() and has_image(BASE) and tools()):
-        print(f"skipped: no Docker engine that answers, has {BASE}, and a compose tool beside it")
+    if options.only_if_ready and not (tools() and answers() and has_image(BASE) and
+                                      has_image(f"holdfast-database:{TAG}")):
+        print(f"skipped: no compose tool and engine that has {BASE} and the images of an earlier"
+              " ./dev compose-test")
         return 0
     trial = Trial(options)
     began = time.monotonic()
