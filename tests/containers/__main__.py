@@ -24,6 +24,8 @@ def parse():
                         help="no pair of databases: what CI has time for")
     parser.add_argument("--only-if-ready", action="store_true",
                         help="do nothing unless an engine answers and has what takes long")
+    parser.add_argument("--keep-images", action="store_true",
+                        help="an engine of our own keeps its images in build/containers")
     parser.add_argument("--rate", type=int, default=200, help="events per second (200)")
     parser.add_argument("--devices", type=int, default=100, help="devices that send (100)")
     parser.add_argument("--tool", help="v2 or v1, if both are there")
@@ -45,7 +47,7 @@ class Trial:
     def __init__(self, options):
         self.options = options
         self.run = place.Run("compose")
-        self.engine = Engine(self.run, self.say)
+        self.engine = Engine(self.run, self.say, options.keep_images)
         self.project = None
         self.lab = None
         self.steps = []

@@ -63,9 +63,10 @@ class Firewall:
 class Engine:
     """start() finds or starts one; stop() ends what start() started."""
 
-    def __init__(self, run, say):
+    def __init__(self, run, say, keep_images):
         self.run = run
         self.say = say
+        self.keep_images = keep_images
         self.child = None
         self.firewall = None
 
@@ -84,8 +85,9 @@ class Engine:
         self.firewall = Firewall()
         folder = self.run.path / "engine"
         folder.mkdir()
+        data = CACHE / "engine" if self.keep_images else folder / "data"
         os.environ["DOCKER_HOST"] = f"unix://{folder}/sock"
-        self.child = Child("dockerd", [shutil.which("dockerd"), "--data-root", folder / "data",
+        self.child = Child("dockerd", [shutil.which("dockerd"), "--data-root", data,
                                        "--exec-root", folder / "exec", "--pidfile", folder / "pid",
                                        "--host", os.environ["DOCKER_HOST"]],
                            self.run.log("dockerd"), death_signal=15)
@@ -143,7 +145,8 @@ def bootstrap(root, archive):
     (root / "etc/apt/sources.list").unlink(missing_ok=True)
     for path in (pathlib.Path("/etc/apt/sources.list"),
                  *pathlib.Path("/etc/apt/sources.list.d").glob("*")):
-        if path.suffix in (".list", ".sources") and "debian" in path.read_text(encoding="utf-8"):
+        if (path.suffix in (".list", ".sources") and path.exists() and
+                "debian" in path.read_text(encoding="utf-8")):
             shutil.copy(path, root / str(path)[1:])
     lines = (quiet("apt-config", "dump") or "").splitlines()
     (root / "etc/apt/apt.conf.d/00machine").write_text(

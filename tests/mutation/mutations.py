@@ -14,6 +14,7 @@ from mutation.letters import LETTERS
 from mutation.mapping import MAPPING
 from mutation.mutation import COORDINATION, Mutation
 from mutation.observe import OBSERVE
+from mutation.options import OPTIONS
 from mutation.package import PACKAGE
 from mutation.people import PEOPLE
 from mutation.port import PORT
@@ -543,4 +544,5 @@ STEERING = [
 
 MUTATIONS = [*DATABASE, *MAPPING, *SOURCE, *CHECKPOINTS, *SESSIONS, *TERMS, *LEASE, *OWNERSHIP, *DELIVERY, *HUBS,
              *FAIL_OVER, *CONTEXT, *STEERING, *SIMULATED, *LETTERS, *SECURITY, *PORT,
-             *OBSERVE, *THINGS, *PEOPLE, *PACKAGE, *SPEED]
+             *OBSERVE, *THINGS, *PEOPLE, *PACKAGE, *SPEED,
+             *OPTIONS]
