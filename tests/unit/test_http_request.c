@@ -180,7 +180,8 @@ static char *padded(const char *before, const char *after, size_t n)
     size_t head = strlen(before), tail = strlen(after);
     memcpy(text, before, head);
     memset(text + head, 'x', n - head - tail);
-    memcpy(text + n - tail, after, tail + 1);
+    memcpy(text + n - tail, after, tail);
+    text[n] = '\0';
     return text;
 }
 
