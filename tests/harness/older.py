@@ -27,7 +27,10 @@ def extract(commit, folder, *paths):
     """The tree of the commit, or some paths of it, below `folder`; gives that."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["git", "-C", str(place.ROOT), "archive", commit, *paths],
+    # Below the top of a repository, as a copy in build/ is, only that part would be archived.
+    top = subprocess.run(["git", "-C", str(place.ROOT), "rev-parse", "--show-toplevel"],
+                         capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run(["git", "-C", top, "archive", commit, *paths],
                           capture_output=True, check=True)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder)
