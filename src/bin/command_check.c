@@ -203,8 +203,9 @@ static int conclude(struct check_run *run)
     if (run->shared.options->json)
         (void)printf("{\"state\":\"%s\",\"findings\":[%s]}\n", state, buffer_text(&run->json));
     else
-        (void)printf("%d ok, %d warnings, %d errors\n", run->found[FINDING_OK],
-                     run->found[FINDING_WARNING], run->found[FINDING_ERROR]);
+        (void)printf("%d ok, %d warning%s, %d error%s\n", run->found[FINDING_OK],
+                     run->found[FINDING_WARNING], run->found[FINDING_WARNING] == 1 ? "" : "s",
+                     run->found[FINDING_ERROR], run->found[FINDING_ERROR] == 1 ? "" : "s");
     return status;
 }
 
