@@ -17,7 +17,9 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-enum { BATCH_MAX = 200, RETRY_MS = 1000, HELD_RETRY_MS = 1000 };
+/* A statement has an end, and the loop waits while it is written: letters of large events go few at
+ * a time, at least one. */
+enum { BATCH_MAX = 200, BATCH_BYTES = 1024 * 1024, RETRY_MS = 1000, HELD_RETRY_MS = 1000 };
 
 struct letter {
     struct grant *grant; /* NULL once it is lost */
@@ -326,9 +328,10 @@ void office_tick(struct office *o, int64_t now_us)
         return;
     struct store_dead_letter rows[BATCH_MAX];
     struct buffer contexts[BATCH_MAX];
-    size_t n = 0;
-    for (struct letter *letter = o->waiting; letter != NULL && n < BATCH_MAX;
+    size_t n = 0, bytes = 0;
+    for (struct letter *letter = o->waiting; letter != NULL && n < BATCH_MAX && bytes < BATCH_BYTES;
          letter = letter->next) {
+        bytes += letter->row.payload.n;
         letter->sent = true;
         rows[n] = letter->row;
         buffer_init(&contexts[n], EVENT_CONTEXT_MAX);
