@@ -104,7 +104,7 @@ static void nothing_but_listening_counts_as_silence(void **state)
     presence_read(&p, BEGIN + 2, true);
     presence_listen(&p, true, now += 100 * SECOND_US);
     assert_string_equal(silent(&p), "");
-    presence_listen(&p, true, now += 500); /* halves of milliseconds count too */
+    presence_listen(&p, true, now + 500); /* halves of milliseconds count too */
     assert_string_equal(silent(&p), "a");
     presence_free(&p);
 }
