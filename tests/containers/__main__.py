@@ -8,7 +8,7 @@ import sys
 import time
 
 from containers import judge
-from containers.engine import BASE, Engine, answers, has_image, quiet
+from containers.engine import BASE, Engine, act, answers, has_image, quiet
 from containers.project import TAG, Lab, Project, tools
 from harness import place
 from harness.process import tail
@@ -163,38 +163,38 @@ class Trial:
 
     def node_killed(self):
         container = self.leader_container()
-        quiet("docker", "kill", container)
+        act("docker", "kill", container)
         self.others_own_all(container)
-        quiet("docker", "start", container)
+        act("docker", "start", container)
         self.wait_shared(3)
 
     def node_paused(self):
         container = self.leader_container()
-        quiet("docker", "pause", container)
+        act("docker", "pause", container, tries=5)
         self.others_own_all(container)
-        quiet("docker", "unpause", container)
+        act("docker", "unpause", container)
         self.wait_shared(3)
 
     def node_cut_off(self):
         container = self.leader_container()
         networks = [self.project.network(name) for name in ("database", "default")]
         for network in networks:
-            quiet("docker", "network", "disconnect", network, container)
+            act("docker", "network", "disconnect", network, container)
         self.others_own_all(container)
         for network in networks:
-            quiet("docker", "network", "connect", network, container)
+            act("docker", "network", "connect", network, container)
         self.wait_shared(3)
 
     def database_cut_off(self):
         container = self.project.primary()
         alias = self.project.inspect(container)["Config"]["Labels"]["com.docker.compose.service"]
         network = self.project.network("database")
-        quiet("docker", "network", "disconnect", network, container)
+        act("docker", "network", "disconnect", network, container)
         self.wait_flow()
         time_to_notice = time.monotonic() + TRUST + 2  # the nodes give up their leases meanwhile
         wait_until(lambda: time.monotonic() > time_to_notice, TRUST + 5, "leases have run out")
         self.wait_flow()
-        quiet("docker", "network", "connect", "--alias", alias, network, container)
+        act("docker", "network", "connect", "--alias", alias, network, container)
         self.wait_shared(3)
 
     def database_killed(self):
@@ -202,9 +202,9 @@ class Trial:
         (self.project.given / "connector-password").write_text(secrets.token_hex(16) + "\n")
         self.project.compose("run", "--rm", "secrets")
         container = self.project.primary()
-        quiet("docker", "kill", container)
+        act("docker", "kill", container)
         self.wait_flow()
-        quiet("docker", "start", container)
+        act("docker", "start", container)
         self.wait_shared(3)
         self.project.wait_settled()
 
@@ -257,11 +257,11 @@ class Trial:
 
     def primary_killed(self):
         old = self.project.primary()
-        quiet("docker", "kill", old)
+        act("docker", "kill", old)
         new = wait_until(self.project.primary, 180, "another server takes writes", every=0.2)
         self.expect(new != old, "the server that was killed is primary")
         self.wait_shared(3)
-        quiet("docker", "start", old)
+        act("docker", "start", old)
         self.wait_synchronous()
         self.project.wait_settled()
 
@@ -270,13 +270,13 @@ class Trial:
         service = self.project.inspect(old)["Config"]["Labels"]["com.docker.compose.service"]
         networks = [self.project.network(name) for name in ("database", "consensus")]
         for network in networks:
-            quiet("docker", "network", "disconnect", network, old)
+            act("docker", "network", "disconnect", network, old)
         other = self.project.containers("postgres" if service == "postgres-2" else "postgres-2")[0]
         wait_until(lambda: self.project_primary_is(other), 180, "the other server takes writes",
                    every=0.5)
         self.wait_flow()
         for network in networks:
-            quiet("docker", "network", "connect", "--alias", service, network, old)
+            act("docker", "network", "connect", "--alias", service, network, old)
         self.wait_synchronous()
         self.wait_shared(3)
         self.project.wait_settled()
@@ -288,9 +288,9 @@ class Trial:
 
     def platform_node_killed(self):
         container = self.project.containers("lab-thingworx")[0]
-        quiet("docker", "kill", container)
+        act("docker", "kill", container)
         self.wait_flow()
-        quiet("docker", "start", container)
+        act("docker", "start", container)
         self.project.wait_settled()
         self.wait_flow()
 

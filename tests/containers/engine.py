@@ -23,6 +23,17 @@ def quiet(*command, **more):
     return done.stdout if done.returncode == 0 else None
 
 
+def act(*command, tries=1):
+    """Runs a command that must succeed; on a busy machine the engine may need a second try."""
+    for left in reversed(range(tries)):
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                              check=False)
+        if done.returncode == 0:
+            return
+        if left == 0:
+            raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+
+
 def answers():
     """Is there an engine that we may use?"""
     return shutil.which("docker") is not None and bool(
