@@ -15,7 +15,7 @@ struct ledger_file {
     struct buffer line;
 };
 
-static bool take_line(char *text, size_t n, struct ledger *ledger, struct names *names)
+static bool take_line(const char *text, size_t n, struct ledger *ledger, struct names *names)
 {
     struct slice line = {text, n - 1}; /* without its end */
     struct ledger_entry entry = {0};
