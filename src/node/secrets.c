@@ -120,7 +120,7 @@ char *secret_read_app_key(const char *folder, const char *name, struct error *er
     size_t n = 0;
     while (isalnum((unsigned char)key[n]) || (key[n] != '\0' && strchr("-_.", key[n]) != NULL))
         n++;
-    if (key[n] == '\0' && n <= APP_KEY_CEILING)
+    if (n <= APP_KEY_CEILING && key[n] == '\0')
         return key;
     error_set(err, "the secret \"%s\" is no application key", name);
     error_detail(err,
