@@ -28,6 +28,15 @@ static size_t count_findings(const struct cluster *found, const char *severity)
     return n;
 }
 
+/* Of the nodes that are listed; those with a trouble come first. */
+static size_t count_dead(const struct cluster *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->node_count; i++)
+        n += c->nodes[i].state != NULL && strcmp(c->nodes[i].state, "died") == 0;
+    return n;
+}
+
 static void put_verdict(struct buffer *html, const char *class, const char *shape)
 {
     (void)buffer_printf(html, "<section class=\"verdict %s\"><h1><i aria-hidden=\"true\">%s</i>",
@@ -104,9 +113,15 @@ static void put_state_of_cluster(const struct status_view *view, struct buffer *
     const struct cluster *c = view->cluster;
     size_t errors = count_findings(view->findings, "error");
     size_t warnings = count_findings(view->findings, "warning");
+    size_t died = count_dead(c);
     if (view->findings == NULL) {
         put_verdict(html, "quiet", "\xe2\x97\x8b");
         (void)buffer_append_text(html, "Looking \xe2\x80\xa6</h1>");
+    } else if (errors + warnings == 0 && died > 0) {
+        /* Others have taken over, so nothing is amiss; but somebody should know. */
+        put_verdict(html, "warn", "\xe2\x96\xb2");
+        put_number_of(html, died, "node");
+        (void)buffer_append_text(html, died == 1 ? " has died</h1>" : " have died</h1>");
     } else if (errors + warnings == 0) {
         put_verdict(html, "good", "\xe2\x97\x8f");
         (void)buffer_append_text(html, "All is well</h1>");
@@ -197,8 +212,7 @@ static void put_tiles(const struct cluster *c, struct buffer *html)
     if (c->versions > 1)
         (void)buffer_printf(html, "of %" PRId64 " versions", c->versions);
     else if (c->nodes_total > c->nodes_live)
-        (void)buffer_printf(html, "%" PRId64 " gone within the hour",
-                            c->nodes_total - c->nodes_live);
+        (void)buffer_printf(html, "%" PRId64 " gone this hour", c->nodes_total - c->nodes_live);
     else
         (void)buffer_append_text(html, "live");
     close_tile(html);

@@ -141,6 +141,9 @@ static void test_verdicts(void **state)
         {"{\"total\":3,\"rows\":[{\"severity\":\"error\"},{\"severity\":\"warning\"},"
          "{\"severity\":\"warning\"}]}",
          ">1 error and 2 warnings<"},
+        {"{\"total\":0,\"rows\":[]},\"nodes\":{\"rows\":[{\"state\":\"live\"},{\"state\":\"died\"}]"
+         "}",
+         ">1 node has died<"},
         {"null", "Looking"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
