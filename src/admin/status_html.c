@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 enum { SPARK_WIDTH = 240, SPARK_HEIGHT = 40 };
 
@@ -55,18 +56,16 @@ void html_text(struct buffer *html, const char *text)
 
 void html_count(struct buffer *html, int64_t count)
 {
-    int64_t unit = 1;
+    char digits[24];
     if (count < 0) {
         html_text(html, NULL);
         return;
     }
-    while (count / unit >= 1000)
-        unit *= 1000;
-    (void)buffer_printf(html, "%" PRId64, count / unit);
-    while (unit > 1) {
-        count %= unit;
-        unit /= 1000;
-        (void)buffer_printf(html, ",%03" PRId64, count / unit);
+    int n = snprintf(digits, sizeof digits, "%" PRId64, count);
+    for (int i = 0; i < n; i++) {
+        if (i > 0 && (n - i) % 3 == 0)
+            (void)buffer_append_text(html, ",");
+        (void)buffer_append(html, &digits[i], 1);
     }
 }
 
@@ -108,7 +107,7 @@ void html_age(struct buffer *html, int64_t ms)
         (void)buffer_printf(html, "%" PRId64 "\xc2\xa0s", s);
     else if (s < 3600)
         (void)buffer_printf(html, "%" PRId64 "\xc2\xa0min", s / 60);
-    else if (s < 2 * 86400)
+    else if (s < INT64_C(2) * 86400)
         (void)buffer_printf(html, "%" PRId64 "\xc2\xa0h", s / 3600);
     else
         (void)buffer_printf(html,
@@ -123,7 +122,7 @@ void html_size(struct buffer *html, int64_t kib)
         html_text(html, NULL);
     else if (kib < 1024)
         (void)buffer_printf(html, "%" PRId64 "\xc2\xa0KiB", kib);
-    else if (kib < 10 * 1024 * 1024)
+    else if (kib < INT64_C(10) * 1024 * 1024)
         (void)buffer_printf(html, "%" PRId64 "\xc2\xa0MiB", kib / 1024);
     else
         (void)buffer_printf(html, "%" PRId64 "\xc2\xa0GiB", kib / 1024 / 1024);
