@@ -174,6 +174,8 @@ static void crowd_out(struct admin_http *http, const struct http_peer *peer)
              http_gives_way(http_connection_claim(c), http_connection_claim(first))))
             first = c;
     }
+    if (first == NULL)
+        return;
     metric_add(http->refused[HTTP_REFUSED_CROWDED], 1);
     http_connection_end(first);
 }
