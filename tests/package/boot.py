@@ -26,7 +26,7 @@ pid=$(status MainPID holdfast)
 grep -q '^CapBnd:\s0*$' /proc/$pid/status
 grep -q '^NoNewPrivs:\s1' /proc/$pid/status
 grep -q '^Seccomp:\s2' /proc/$pid/status
-[[ $(stat -c %U /proc/$pid) == root ]]   # nobody else may look into it
+[[ $(stat -c %U /proc/$pid/mem) == root ]]   # nobody else may look into it
 systemctl reload holdfast
 echo 'started closed, and reloaded'
 

@@ -218,7 +218,7 @@ def main():
         try:
             scenario(system, place.Run("package-test"), pathlib.Path(folder), options.boot)
         finally:
-            subprocess.run(["umount", str(system.root / "proc")], check=False)
+            subprocess.run(["umount", str(system.root / "proc")], check=False, capture_output=True)
     say(f"1 passed, 0 failed, in {time.monotonic() - began:.0f} s")
 
 
