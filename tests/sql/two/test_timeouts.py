@@ -15,7 +15,7 @@ GRANTS = pathlib.Path(__file__).resolve().parents[3] / "sql/90_grants.sql"
 MODES = ("statement_timeout", "lock_timeout", "cancel")
 
 # They read, of nobody in particular.
-WITHOUT_A_SESSION = {"schema_version", "schema_serves", "deployment"}
+WITHOUT_A_SESSION = {"schema_version", "schema_serves", "deployment", "status_page"}
 
 # What a node calls: who, on which line, with which arguments behind the key.
 CALLS = {
