@@ -198,7 +198,7 @@ static void make_room(struct admin_http *http, const struct http_peer *peer)
             }
         }
         if (greediest == NULL)
-            return; /* there is room for none at all */
+            return;                           /* there is room for none at all */
         struct http_peer victim = *greediest; /* it ends with its connection */
         crowd_out(http, &victim);
     }

@@ -37,7 +37,7 @@ struct fleet_config {
     char *time_member;          /* NULL: the hub's enqueued time is the value's time */
     struct mapping_rule *rules; /* for the payloads; texts are the configuration's */
     size_t rule_count;
-    struct mapping *mapping; /* of them, with its scratch; NULL: there are none */
+    struct mapping *mapping;                /* of them, with its scratch; NULL: there are none */
     char *create_template, *create_project; /* of Things that are missing; NULL: none is made */
     struct heartbeat_rule *heartbeats;
     size_t heartbeat_count;

@@ -111,8 +111,8 @@ bool thingworx_post(struct thingworx *tw, struct slice thing, struct slice servi
                     struct slice body, int64_t refused_since_us, void *request_ctx, int64_t now_us);
 
 /* The same for a request about many Things, or for another service (of the resource EntityServices
- * if `thing` is empty), which proves nothing about values: what its answer says of each is the caller's to read,
- * and to tell with thingworx_accepted. */
+ * if `thing` is empty), which proves nothing about values: what its answer says of each is the
+ * caller's to read, and to tell with thingworx_accepted. */
 bool thingworx_post_bulk(struct thingworx *tw, struct slice thing, struct slice service,
                          struct slice body, void *request_ctx, int64_t now_us);
 /* From within `answered` of such a request: it has written values of the Thing, which is evidence
