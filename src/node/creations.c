@@ -21,7 +21,8 @@ enum {
     CALLS_MAX = 4,        /* on the wire at a time */
     TRIED_SLOTS = 1024,
     TELL_MS = 10000,
-    SYNC_MS = 2000 /* until all of a cluster know a definition */
+    WANTED_MS = 60000, /* lanes try again every ten seconds at most */
+    SYNC_MS = 2000     /* until all of a cluster know a definition */
 };
 
 struct learnt {
@@ -35,7 +36,8 @@ struct creation_job {
     struct learnt learnt[PROPERTIES_MAX];
     uint32_t count;
     bool calling;
-    bool needless; /* the Thing was there after all */
+    bool needless;     /* the Thing was there after all */
+    int64_t wanted_us; /* when rows last waited for it */
 };
 
 /* A property that was defined, or could not be; where two share a place the later one stays, which
@@ -96,14 +98,17 @@ void creations_free(struct creations *c)
     free(c);
 }
 
-static struct creation_job *job_of(struct creations *c, struct slice thing)
+static struct creation_job *job_of(struct creations *c, struct slice thing, int64_t now_us)
 {
     struct creation_job *job;
     HASH_FIND(hh, c->jobs, thing.p, thing.n, job);
+    if (job != NULL)
+        job->wanted_us = now_us;
     if (job != NULL || HASH_COUNT(c->jobs) >= JOBS_MAX)
         return job;
     job = xcalloc(1, sizeof *job);
     job->state.step = CREATION_DONE;
+    job->wanted_us = now_us;
     job->thing = xstrndup(thing.p, thing.n);
     HASH_ADD_KEYPTR(hh, c->jobs, job->thing, thing.n, job);
     return job;
@@ -137,7 +142,7 @@ static void begin(struct creation_job *job, const struct fleet_config *fleet,
 void creations_thing(struct creations *c, const struct fleet_config *fleet, const struct lane *lane,
                      int64_t now_us)
 {
-    struct creation_job *job = job_of(c, lane_thing(lane));
+    struct creation_job *job = job_of(c, lane_thing(lane), now_us);
     if (job == NULL || job->calling || job->state.step != CREATION_DONE)
         return;
     /* Soon after, it is only not known everywhere yet. */
@@ -160,7 +165,7 @@ bool creations_property(struct creations *c, const struct fleet_config *fleet,
 {
     struct slice name, base_type;
     struct buffer row;
-    struct creation_job *job = job_of(c, lane_thing(lane));
+    struct creation_job *job = job_of(c, lane_thing(lane), now_us);
     bool untried = false, fresh = false;
     buffer_init(&row, TRANSLATE_TEXT_MAX);
     for (uint32_t i = 0; i < PROPERTIES_MAX && lane_row(lane, i, &row); i++) {
@@ -347,8 +352,10 @@ void creations_tick(struct creations *c, int64_t now_us)
     struct creation_job *job, *next;
     HASH_ITER(hh, c->jobs, job, next)
     {
-        if (!job->calling && job->state.step == CREATION_DONE &&
-            now_us - job->state.done_us >= CREATION_SYNC_MS * MS_US)
+        bool done = job->state.step == CREATION_DONE &&
+                    now_us - job->state.done_us >= CREATION_SYNC_MS * MS_US;
+        bool unwanted = now_us - job->wanted_us >= WANTED_MS * MS_US;
+        if (!job->calling && (done || unwanted))
             job_free(c, job);
     }
 }
