@@ -78,7 +78,9 @@ def test_version_names_the_commit_and_the_build(installed):
     version = re.search(r"^project\(holdfast VERSION (\S+)",
                         (place.ROOT / "CMakeLists.txt").read_text(), re.M).group(1)
     assert re.fullmatch(rf"holdfast {re.escape(version)} \((git \S+, )?RelWithDebInfo\)\n", told)
-    if (place.ROOT / ".git").exists():
+    described = subprocess.run(["git", "-C", place.ROOT, "describe", "--always"], check=False,
+                               capture_output=True)  # refused where the checkout is another user's
+    if (place.ROOT / ".git").exists() and described.returncode == 0:
         assert "git " in told
     others = [path for path in [place.ROOT / "CMakeLists.txt",
                                 *(place.ROOT / "cmake").iterdir(), *(place.ROOT / "src").rglob("*.?"),
