@@ -219,9 +219,9 @@ static const char *certificate_end(CURL *easy)
 static void hide_secret(struct call *call)
 {
     struct slice secret = call->headers->secret;
-    char *at = call->text.data, *end = at + call->text.n;
     if (secret.n == 0 || call->text.n == 0)
         return;
+    char *at = call->text.data, *end = at + call->text.n;
     while ((at = memmem(at, (size_t)(end - at), secret.p, secret.n)) != NULL) {
         memset(at, '*', secret.n);
         at += secret.n;
