@@ -188,7 +188,8 @@ class Lab:
             assert status == 200, text[:200]
             for line in text.splitlines():
                 lines.append((int(line.split("\t", 2)[1]), line))
-        return sorted(lines)
+        # Values of one request have the same moment: they keep their order.
+        return sorted(lines, key=lambda entry: entry[0])
 
     def accepted(self):
         """How many values all platform nodes that answer have taken."""
