@@ -37,8 +37,10 @@ THINGS = [
              "src/core/lane.c", "lane->wire_rows > 1 && !suspicion->missing ?",
              "lane->wire_rows > 1 ?", ("unit", "test_lane")),
     Mutation("poison-goes-with-the-lane", "what is refused is known beyond the Thing's lane",
-             "src/core/lane.c", "    free(lane);\n",
-             "    lanes->poisons.slots[lane->hash % POISONS_SLOTS].thing = 0;\n    free(lane);\n",
+             "src/core/lane_table.c",
+             "lane->hash, lane);\n    lanes->counts.lanes--;\n",
+             "lane->hash, lane);\n    lanes->counts.lanes--;\n"
+             "    lanes->poisons.slots[lane->hash % POISONS_SLOTS].thing = 0;\n",
              ("unit", "test_lane")),
     Mutation("creation-never-ends", "no Thing is made unless the fleet wants it",
              "sql/30_configuration/set_thing_creation.sql",
