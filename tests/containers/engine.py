@@ -131,9 +131,19 @@ class Engine:
         if self.child is None:
             return
         self.child.stop(60)
+        for place_of_mount in reversed(mounts(self.run.path / "engine", CACHE / "engine")):
+            quiet("umount", "--lazy", place_of_mount)
         quiet("ip", "link", "delete", "docker0")
         self.firewall.restore()
         self.child = None
+
+
+def mounts(*folders):
+    """What is mounted at or below the folders, as an engine that ended has left it."""
+    lines = pathlib.Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
+    points = [pathlib.Path(line.split()[1]) for line in lines]
+    return [point for point in points
+            if any(point == folder or folder in point.parents for folder in folders)]
 
 
 def mirror():
