@@ -41,7 +41,7 @@ MAPPING = [
              "if (owner == NULL || (!parcel_completes(parcel) && false))",
              ("system", "test_opcua", "every_thing")),
     Mutation("half-delivered-is-handed-over",
-             "a hand-over finishes an event of which some Thing has a value", "src/core/lane.c",
+             "a hand-over finishes an event of which some Thing has a value", "src/core/lane_loss.c",
              "        if (parcel->touched || parcel->sequence <= above_sequence)\n",
              "        if (parcel->touched || parcel->sequence < above_sequence)\n",
              ("unit", "test_opcua")),

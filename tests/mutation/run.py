@@ -224,6 +224,8 @@ def select(names):
 def main():
     parser = argparse.ArgumentParser(prog="./dev mutate", description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="name the mutations and end")
+    parser.add_argument("--stale", action="store_true",
+                        help="name those whose old text is not once where it was, and end")
     parser.add_argument("--commit", metavar="REV",
                         help="mutate what is committed there (default: the working tree)")
     parser.add_argument("names", nargs="*", metavar="name", help="mutations (default: all)")
@@ -234,6 +236,12 @@ def main():
             print(f"{mutation.name}\n    {mutation.rule}\n    {mutation.file}: "
                   f"{label(mutation.test)}")
         return
+    if options.stale:
+        stale = [mutation for mutation in chosen
+                 if (ROOT / mutation.file).read_text(encoding="utf-8").count(mutation.old) != 1]
+        for mutation in stale:
+            print(f"{mutation.name}: its text is not once in {mutation.file}")
+        sys.exit(1 if stale else 0)
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     copy_tree(options.commit)
     complaint = build(sorted({target for mutation in chosen

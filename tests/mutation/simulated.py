@@ -45,6 +45,8 @@ SIMULATED = [
              "src/node/grant.c", "    if (!begun)\n        return;\n", "    if (begun || !begun)\n        return;\n",
              ("sim", "holdfast-sim", "277397")),
     Mutation("sim-letters-not-kept", "an event is complete when its dead letter is stored",
-             "src/node/office.c", "        if (err == NULL || letter->grant == NULL)\n",
-             "        if (err == NULL || letter->grant != NULL)\n", SIM),
+             "src/node/office.c", "        not_stored(o, err);\n        return;\n    }\n",
+             "        outcomes = NULL;\n        if (count == 7777)\n            not_stored(o, err);\n"
+             "        DL_FOREACH_SAFE(o->waiting, letter, next)\n        {\n            if (letter->sent)\n"
+             "                stored(o, letter, STORE_FILED_KEPT);\n        }\n        return;\n    }\n", SIM),
 ]

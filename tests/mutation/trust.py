@@ -59,7 +59,7 @@ OWNERSHIP = [
              "    *gap = late > 1000 * p->margin_us;",
              SIM),
     Mutation("a-gap-waits-for-the-beat", "what the loop had picked before a gap sends nothing after it",
-             "src/core/pulse.c", "return !p->asleep && late_us(p, now_us) <= p->margin_us;",
+             "src/core/pulse.c", "return !p->asleep && !pulse_is_late(p, now_us);",
              "return !p->asleep || late_us(p, now_us) < 0;",
              SIM),
     Mutation("waking-up-without-a-reset", "what was not sent before the gap is not sent after it",

@@ -45,6 +45,8 @@ SELECT holdfast.raise_tokens(holdfast.new_token() + 1) \gset _
 SELECT cmp_ok(holdfast.new_token(), '>', :clock::bigint, 'what was seen elsewhere is passed by as much as the clock has moved');
 SELECT holdfast.raise_tokens(:drawn + 1000000000000) \gset _
 SELECT is(holdfast.new_token(), :drawn + 1000000000001, 'and jump over what somebody has seen');
+SELECT holdfast.raise_tokens(:drawn) \gset _
+SELECT is(holdfast.new_token(), :drawn + 1000000000002, 'an older one changes nothing');
 SELECT cmp_ok(:drawn, '>', (extract(epoch FROM now() - interval '1 day') * 1000000)::bigint,
               'an incarnation begins at microseconds since 1970');
 

@@ -116,6 +116,8 @@ def lint(_options):
          lambda: run(sys.executable, "tests/tools/tables.py", "--check")),
         ("what is shipped", lambda: run(sys.executable, "tests/lint/shipped.py")),
         ("what the documentation names", lambda: run(sys.executable, "tests/lint/docs.py")),
+        ("mutations find what they break",
+         lambda: run(sys.executable, "-m", "mutation.run", "--stale", env=environment())),
         ("shell syntax", shell_syntax),
         ("python syntax", python_syntax),
         ("cppcheck", lambda: cppcheck(folders)),
