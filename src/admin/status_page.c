@@ -90,8 +90,8 @@ static void on_hub(void *ctx, const struct hub_view *view)
 static void gather(const struct status_page *page, struct view_own *own,
                    struct status_history *history)
 {
-    struct gathering g = {own, history};
     *own = (struct view_own){.partition_count = 0};
+    struct gathering g = {own, history};
     node_snapshot(page->node, &own->node);
     node_visit(page->node, &(struct node_visitor){.ctx = &g,
                                                   .partition = on_partition,

@@ -211,9 +211,10 @@ void page_table_close(struct page_table *table, struct page *page)
     for (size_t i = 0; i < table->count; i++)
         put_cell(page, table, i, FAINT, table->columns[i].title);
     page_end(page);
-    for (size_t i = 0; i < table->cell_count; i++) {
-        put_cell(page, table, i % table->count, table->cells[i].colour, table->cells[i].text);
-        if ((i + 1) % table->count == 0)
+    for (size_t i = 0, column = 0; i < table->cell_count; i++) {
+        put_cell(page, table, column, table->cells[i].colour, table->cells[i].text);
+        column = column + 1 < table->count ? column + 1 : 0;
+        if (column == 0)
             page_end(page);
         free(table->cells[i].text);
     }
