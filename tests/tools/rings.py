@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -188,6 +189,8 @@ SIM_STEPS = 8_000_000  # for fresh seeds
 def fresh_seed(below):
     """New for every state of the sources, and the same for the same: a run can be repeated. Where
     git does not tell, or something is not committed, it is new each time."""
+    if shutil.which("git") is None:
+        return random.SystemRandom().randrange(1, below)
     git = ["git", "-C", str(ROOT)]
     tree = subprocess.run([*git, "rev-parse", "HEAD^{tree}"], capture_output=True, text=True)
     changed = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True)
