@@ -73,6 +73,9 @@ def test_a_scrape_under_load(make_cluster):
     before = {name: node.metrics() for name, node in nodes.items()}
     cluster.query("SELECT holdfast.drain_node('node-1')", user="admin")
     wait_until(lambda: cluster.partitions_of("node-1") == [], 30, "node-1 is drained")
+    # How far behind a partition is, is known from its first event on.
+    wait_until(lambda: len(nodes["node-2"].metrics().get("holdfast_partition_lag_events", {})) == 4, 30,
+               "node-2 has had an event of each partition")
     found = settle(cluster, duplicates=0)
     after = {name: node.metrics() for name, node in nodes.items()}
 
