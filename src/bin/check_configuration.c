@@ -98,13 +98,15 @@ static void look_at_hub(struct check *check, const struct hub_config *hub)
     char *subject = xasprintf("hub %s", hub->name);
     struct error what;
     bool ready = at_hand(check, subject, hub->connection_secret);
-    if (hub->ca_secret != NULL && check->options->secrets == NULL) {
-        error_set(&what, "its ca_secret needs a secrets folder");
-        error_hint(&what, "Authorities of a hub are read from a file: give --secrets.");
+    bool named = hub->ca_secret != NULL;
+    char *ca_file = named ? secret_path(check->options->secrets, hub->ca_secret, &what) : NULL;
+    if (named && ca_file == NULL) {
         check_found(check, FINDING_ERROR, subject, &what);
         ready = false;
+    } else {
+        ready = at_hand(check, subject, hub->ca_secret) && ready;
     }
-    ready = at_hand(check, subject, hub->ca_secret) && ready;
+    free(ca_file);
     if (!hub->enabled) {
         error_set(&what, "it is disabled: nobody reads it");
         error_hint(&what, "holdfast.set_hub(enabled => true) has it read.");

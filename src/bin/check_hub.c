@@ -110,9 +110,12 @@ static void *begin_hub(struct check *check, const void *what)
     check_subject(check, "hub %s", t->hub->name);
     const char *folder = check->options->secrets;
     char *secret = secret_read(folder, t->hub->connection_secret, &err);
-    char *ca_file =
-        t->hub->ca_secret != NULL ? xasprintf("%s/%s", folder, t->hub->ca_secret) : NULL;
-    if (secret != NULL) {
+    char *ca_file = NULL;
+    bool named = secret != NULL && t->hub->ca_secret != NULL;
+    if (named)
+        ca_file = secret_path(folder, t->hub->ca_secret, &err);
+    /* As a node does: where its files are, and nothing weaker for one that cannot be had. */
+    if (secret != NULL && (ca_file != NULL || !named)) {
         struct source_config config = {.name = t->hub->name,
                                        .connection_string = secret,
                                        .ca_file = ca_file,

@@ -12,7 +12,7 @@ PASSED = "everything is as it should be"
 
 # Runs inside, as a unit behind all others. What it prints is the report; the first failure ends it.
 SCRIPT = r"""#!/bin/bash
-exec >/root/report 2>&1
+exec >/opt/report 2>&1
 trap 'echo "failed at line $LINENO: $BASH_COMMAND"; journalctl --no-pager -u "holdfast*" | tail -n 40
       systemctl --no-block poweroff' ERR
 set -eE
@@ -43,7 +43,7 @@ until_true is ActiveState holdfast active
 echo 'one that hangs is started again'
 
 # A database that is away: for longer than the unit's own time-out nothing gets it killed.
-cp /etc/holdfast/holdfast.conf /root/kept
+cp /etc/holdfast/holdfast.conf /opt/kept
 sed -i 's/host=127.0.0.1 port=[0-9]*/host=127.0.0.1 port=1/' /etc/holdfast/holdfast.conf
 systemctl restart --no-block holdfast
 until_true is ActiveState holdfast activating
@@ -52,7 +52,7 @@ sleep 75
 is ActiveState holdfast activating
 [[ $(status MainPID holdfast) == "$pid" ]]
 [[ $(status StatusText holdfast) == starting:* ]]
-cp /root/kept /etc/holdfast/holdfast.conf
+cp /opt/kept /etc/holdfast/holdfast.conf
 systemctl restart holdfast
 echo 'one that waits for its database is left alone'
 
@@ -70,7 +70,7 @@ After=multi-user.target
 [Service]
 Type=oneshot
 TimeoutStartSec=infinity
-ExecStart=/root/script
+ExecStart=/opt/script
 """
 
 
@@ -81,7 +81,7 @@ def boot(system, database):
                "systemd-sysv", "dbus")
     with system.path("/etc/holdfast/holdfast.conf").open("a") as file:
         file.write(f"HOLDFAST_DATABASE={database}\nHOLDFAST_HTTP_PORT=0\n")
-    script = system.path("/root/script")
+    script = system.path("/opt/script")
     script.write_text(SCRIPT)
     script.chmod(0o755)
     units = system.path("/etc/systemd/system")
@@ -97,7 +97,7 @@ def boot(system, database):
         said = done.stdout + done.stderr
     except subprocess.TimeoutExpired as error:
         said = str(error)
-    report = system.path("/root/report")
+    report = system.path("/opt/report")
     text = report.read_text() if report.exists() else "it did not boot: " + said[-1000:]
     assert text.rstrip().endswith(PASSED), text
     return [line for line in text.splitlines() if re.match(r"(started|two|one) ", line)]

@@ -166,6 +166,20 @@ def test_each_fault_has_its_finding(deployment):
     assert d.bad(*thing) == [], "all is well again"
 
 
+def test_authorities_of_a_hub_are_where_a_node_finds_them(make_cluster, make_postgres, tmp_path):
+    """In the secrets folder, or among the credentials that systemd has loaded."""
+    cluster = make_cluster(started=False, partitions=2, form="tls",
+                           own_postgres=make_postgres({"fsync": "on"}))
+    cluster.prepare()
+    cluster.configure()
+    d = Deployment(cluster)
+    assert d.bad() == []
+    (d.secrets / "demo-hub-ca").rename(tmp_path / "demo-hub-ca")
+    (_level, subject, text), = d.bad()
+    assert subject == "hub demo" and 'the secret "demo-hub-ca" cannot be read' in text
+    assert d.bad(environment={"CREDENTIALS_DIRECTORY": str(tmp_path)}) == []
+
+
 def test_certificates_of_thingworx(deployment):
     """Unknown authority, another name, one that ends soon, and one of ours that ends soon."""
     d, cluster = deployment, deployment.cluster
