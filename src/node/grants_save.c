@@ -103,6 +103,25 @@ static void on_saved(void *ctx, const struct store_saved_row *rows, size_t count
         grants_save(g);
 }
 
+/* Leaves out what a tracker has forgotten meanwhile: the partition's log is given up, and the call
+ * that says so is on its way ahead of this one. Of the new log such a checkpoint would be wrong. */
+static void save_prune(struct save *save)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < save->count; i++) {
+        const struct store_checkpoint *row = &save->rows[i];
+        const struct grant *grant = grants_find(save->set, row->partition_id, row->token);
+        struct tracker_mark now = {.sequence = INT64_MIN};
+        if (grant != NULL)
+            (void)tracker_checkpoint(grant->tracker, &now);
+        if (now.sequence >= row->sequence)
+            save->rows[kept++] = *row;
+        else
+            free((void *)(uintptr_t)row->offset.p);
+    }
+    save->count = kept;
+}
+
 /* What heartbeat rules know of these events is in the database: now the checkpoints may pass them.
  */
 static void on_beats_saved(void *ctx, bool ok)
@@ -110,7 +129,8 @@ static void on_beats_saved(void *ctx, bool ok)
     struct save *save = ctx;
     struct grants *g = save->set;
     struct pg_connection *work = membership_work(g->node->membership);
-    if (ok && work != NULL) {
+    save_prune(save);
+    if (ok && work != NULL && save->count > 0) {
         store_save_checkpoints(work, membership_key(g->node->membership), save->rows, save->count,
                                on_saved, save);
         return;
