@@ -424,10 +424,10 @@ def test_a_hanging_request_is_never_answered(twx):
         twx.update("t1", [row("p1", 1)], timeout=0.3)
     with pytest.raises(TimeoutError):
         twx.update("t1", [row("p1", 1)], timeout=0.3)
-    assert twx.state()["in_flight"] == 2
+    assert (twx.state()["in_flight"], twx.state()["hanging"]) == (2, 2)
     twx.control("DELETE", "/fault")
     assert twx.update("t1", [row("p1", 1)]).status == 200
-    assert twx.state()["in_flight"] == 0
+    assert (twx.state()["in_flight"], twx.state()["hanging"]) == (0, 0)
     assert len(twx.ledger()) == 1
     twx.fault("hang", seconds=0.3)
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):

@@ -128,9 +128,9 @@ static void get_state(struct control *c)
         }
     (void)buffer_printf(&c->out,
                         "},\"things\":%zu,\"in_flight\":%u,\"max_in_flight\":%u,"
-                        "\"max_in_flight_per_thing\":%u,\"bytes\":%" PRIu64 "}",
+                        "\"max_in_flight_per_thing\":%u,\"hanging\":%u,\"bytes\":%" PRIu64 "}",
                         model_count(&c->server->model), n->in_flight, n->max_in_flight,
-                        n->max_in_flight_per_thing, n->bytes);
+                        n->max_in_flight_per_thing, n->hanging, n->bytes);
     send_json(c, 200);
 }
 

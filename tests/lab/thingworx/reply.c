@@ -80,6 +80,8 @@ static void send_answer(struct server *server, struct evhttp_request *request,
 
 static void forget(struct held *held)
 {
+    if (held->hanging)
+        held->server->counters.hanging--;
     DL_DELETE(held->server->held, held);
     event_free(held->timer);
     buffer_free(&held->answer.body);
@@ -118,6 +120,8 @@ static void hold(struct server *server, struct evhttp_request *request, struct t
         .answer = *answer,
     };
     DL_APPEND(server->held, held);
+    if (held->hanging)
+        server->counters.hanging++;
     held->timer = evtimer_new(server->base, on_timer, held);
     int64_t us = effect->latency_us;
     if (effect->hang)

@@ -22,6 +22,7 @@ struct counters {
     unsigned in_flight;
     unsigned max_in_flight;
     unsigned max_in_flight_per_thing;
+    unsigned hanging; /* of those in flight */
 };
 
 /* All that the lab's ThingWorx knows. One loop, no threads. */
