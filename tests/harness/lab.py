@@ -5,7 +5,7 @@ import json
 import secrets
 import subprocess
 
-from harness import http, place
+from harness import http, place, ports
 from harness.process import Child
 from harness.waiting import wait_until
 
@@ -19,12 +19,19 @@ class _Server:
         self.run = run
         self.stay = stay
         self.child = None
+        self.held = {}
         self.ports = {}
 
     def arguments(self):
         raise NotImplementedError
 
+    def port_names(self):
+        raise NotImplementedError
+
     def start(self):
+        if not self.held:
+            self.held = {name: ports.reserve() for name in self.port_names()}
+            self.ports = {name: ports.number(held) for name, held in self.held.items()}
         out = self.run.path / "log" / f"{self.name}.out"
         self.child = Child(self.name, [place.program("holdfast-lab"), self.name,
                                        *self.arguments()],
@@ -35,7 +42,7 @@ class _Server:
             text = out.read_text()
             return text if text.endswith("\n") else None
 
-        self.ports = json.loads(wait_until(listening, 30, f"the lab's {self.name} listens"))
+        self.ports = json.loads(wait_until(listening, 60, f"the lab's {self.name} listens"))
         return self
 
     def stop(self):
@@ -77,16 +84,19 @@ class Hub(_Server):
         self.key_file.write_text(self.key)
         self.key_file.chmod(0o600)
 
+    def port_names(self):
+        return ["amqp_port", "control_port"] + ([] if self.form == "plain" else ["tls_port"])
+
     def arguments(self):
-        return ["--port", self.ports.get("amqp_port", 0),
-                "--control-port", self.ports.get("control_port", 0), "--hub", self.entity,
+        return ["--port", self.ports["amqp_port"],
+                "--control-port", self.ports["control_port"], "--hub", self.entity,
                 "--partitions", self.partitions, "--data", self.folder, "--key-name", "holdfast",
                 "--key-file", self.key_file, *self._tls_arguments()]
 
     def _tls_arguments(self):
         if self.form == "plain":
             return []
-        tls = ["--tls-port", self.ports.get("tls_port", 0), "--tls-dir", self.folder]
+        tls = ["--tls-port", self.ports["tls_port"], "--tls-dir", self.folder]
         return tls + (["--iothub", "localhost"] if self.form == "iothub" else [])
 
     @property
@@ -121,7 +131,7 @@ class Hub(_Server):
     def stop_generator(self):
         """Stops whatever feeds the hub; gives how many events there are."""
         self.ask("/stop", {})
-        wait_until(lambda: not self.state().get("running"), 10, "the generator stops")
+        wait_until(lambda: not self.state().get("running"), 60, "the generator stops")
         return self.state()["emitted"]
 
     def send(self, device, **event):
@@ -144,9 +154,11 @@ class ThingWorx(_Server):
         self.key_file.write_text(secrets.token_hex(16))
         self.key_file.chmod(0o600)
 
+    def port_names(self):
+        return ["port", "control_port"]
+
     def arguments(self):
-        return ["--port", self.ports.get("port", 0),
-                "--control-port", self.ports.get("control_port", 0),
+        return ["--port", self.ports["port"], "--control-port", self.ports["control_port"],
                 "--app-key-file", self.key_file]
 
     @property

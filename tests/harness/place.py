@@ -169,12 +169,12 @@ def records():
     """(folder, record) of all runs that left a folder, oldest first."""
     found = []
     if RUN.is_dir():
-        for path in sorted(RUN.glob("*/run.json"), key=lambda path: path.stat().st_mtime):
-            try:
-                found.append((path.parent, json.loads(path.read_text())))
+        for path in RUN.glob("*/run.json"):
+            try:  # it may be removed at any moment
+                found.append((path.stat().st_mtime, path.parent, json.loads(path.read_text())))
             except (OSError, ValueError):
                 continue
-    return found
+    return [(folder, record) for _, folder, record in sorted(found, key=lambda run: run[0])]
 
 
 def end_run(path, record):

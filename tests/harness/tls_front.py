@@ -74,6 +74,7 @@ class TlsFront:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.refused = 0
+        self.open = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def set_certificate(self, certificate, key, client_authority=None):
@@ -87,6 +88,12 @@ class TlsFront:
     def close(self):
         self.listener.close()
 
+    def drop(self):
+        """Ends all connections: whoever comes again meets the certificate that is set now."""
+        for client in list(self.open):
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
+
     def _accept(self):
         with contextlib.suppress(OSError):
             while True:
@@ -94,20 +101,26 @@ class TlsFront:
                                  daemon=True).start()
 
     def _serve(self, raw):
+        context = self.context
         try:
-            client = self.context.wrap_socket(raw, server_side=True)
+            client = context.wrap_socket(raw, server_side=True)
             client.setblocking(True)
         except (OSError, ssl.SSLError):
             self.refused += 1
             raw.close()
             return
+        self.open.append(client)
         try:
+            if context is not self.context:  # replaced meanwhile: drop() may not have seen this one
+                raise ConnectionAbortedError
             server = socket.create_connection(self.target)
         except OSError:
+            self.open.remove(client)
             client.close()
             return
         threading.Thread(target=self._pump, args=(server, client), daemon=True).start()
         self._pump(client, server)
+        self.open.remove(client)
 
     def _pump(self, source, sink):
         """One direction; an SSL socket may be read and written by two threads in Python."""

@@ -21,6 +21,8 @@ from proton.utils import BlockingConnection, LinkDetached
 
 LAB = os.environ.get("HOLDFAST_LAB", "build/dev/tests/lab/holdfast-lab")
 KEY = "c2VjcmV0LW9mLXRoZS1sYWI="
+LONG = 60
+FOR_EVER = 600  # seconds of a fault that the test lifts
 SELECTOR_CODE = ulong(0x0000468C00000004)
 
 
@@ -31,7 +33,7 @@ class Hub:
         self.process = subprocess.Popen(
             [LAB, "hub", "--exit-with-parent", *options], stdout=subprocess.PIPE, text=True
         )
-        ready, _, _ = select.select([self.process.stdout], [], [], 30)
+        ready, _, _ = select.select([self.process.stdout], [], [], LONG)
         assert ready, "the hub does not start"
         ports = json.loads(self.process.stdout.readline())
         self.port = ports["amqp_port"]
@@ -39,12 +41,12 @@ class Hub:
         self.control = f"http://127.0.0.1:{ports['control_port']}"
 
     def get(self, path):
-        with urllib.request.urlopen(self.control + path, timeout=30) as answer:
+        with urllib.request.urlopen(self.control + path, timeout=LONG) as answer:
             return answer.read().decode()
 
     def post(self, path, **body):
         request = urllib.request.Request(self.control + path, json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=2 * LONG) as answer:
             return json.load(answer)
 
     def state(self):
@@ -53,23 +55,27 @@ class Hub:
     def log(self, query=""):
         return [line.split("\t") for line in self.get("/log" + query).splitlines()]
 
+    def lift(self, kind):
+        """Ends a fault that goes on for a time."""
+        self.post("/fault", kind=kind, seconds=0)
+
     def fill(self, events, **more):
         self.post("/generate", preload=True, events=events, **more)
 
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(how)
-        status = self.process.wait(30)
+        status = self.process.wait(LONG)
         self.process.stdout.close()
         return status
 
     def connect(self, **more):
         url = f"127.0.0.1:{self.port}"
-        return BlockingConnection(url, timeout=10, allowed_mechs="ANONYMOUS", **more)
+        return BlockingConnection(url, timeout=LONG, allowed_mechs="ANONYMOUS", **more)
 
     def connect_tls(self, domain, host="localhost", **more):
         url = f"amqps://{host}:{self.tls_port}"
-        more = {"timeout": 10, "allowed_mechs": "ANONYMOUS", "ssl_domain": domain, **more}
+        more = {"timeout": LONG, "allowed_mechs": "ANONYMOUS", "ssl_domain": domain, **more}
         return BlockingConnection(url, **more)
 
 
@@ -118,7 +124,7 @@ def reader(connection, partition=0, at=None, epoch=None, credit=10, group="$Defa
     )
 
 
-def take(receiver, n, timeout=10):
+def take(receiver, n, timeout=LONG):
     messages = []
     for _ in range(n):
         messages.append(receiver.receive(timeout))
@@ -145,7 +151,7 @@ def ask(connection, node, properties, body):
     out = connection.create_sender(node)
     replies = connection.create_receiver(node, credit=1, name="replies", dynamic=False)
     out.send(Message(id="m1", reply_to="replies", address=node, properties=properties, body=body))
-    reply = replies.receive(10)
+    reply = replies.receive(LONG)
     assert reply.correlation_id == "m1"
     out.close()
     replies.close()
@@ -174,8 +180,8 @@ def refused(call):
     return caught.value
 
 
-def wait_until(condition, seconds=10):
-    deadline = time.time() + seconds
+def wait_until(condition, seconds=LONG):
+    deadline = time.monotonic() + seconds
     while not condition():
-        assert time.time() < deadline, "still not so"
+        assert time.monotonic() < deadline, "still not so"
         time.sleep(0.02)

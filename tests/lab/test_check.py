@@ -78,7 +78,7 @@ class Fake:
 
     def check(self, *options, expect=None):
         done = subprocess.run([LAB, "check", "--hub", self.url, "--thingworx", self.url, *options],
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=120)
         assert done.returncode in (0, 1), done.stderr
         result = json.loads(done.stdout)
         if expect is not None:
@@ -287,7 +287,7 @@ def test_first_acceptance_per_partition(fake, tmp_path):
 
 
 def run(*arguments):
-    return subprocess.run([LAB, "check", *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([LAB, "check", *arguments], capture_output=True, text=True, timeout=120)
 
 
 def test_no_result_is_status_2(fake):
@@ -318,13 +318,13 @@ class Server:
     def __init__(self, command):
         self.process = subprocess.Popen([LAB, command, "--exit-with-parent"],
                                         stdout=subprocess.PIPE, text=True)
-        ready, _, _ = select.select([self.process.stdout], [], [], 30)
+        ready, _, _ = select.select([self.process.stdout], [], [], 60)
         assert ready, "the server does not start"
         self.ports = json.loads(self.process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.ports['control_port']}"
 
     def ask(self, port, method, path, body=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[port], timeout=60)
         connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -334,7 +334,7 @@ class Server:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(60) == 0
 
 
 def deliver(twx, device, rows):
@@ -360,11 +360,11 @@ def test_the_labs_own_servers_understand_each_other():
     command = [LAB, "check", "--hub", hub.url, "--thingworx", twx.url]
     for device in sorted(rows)[1:]:
         deliver(twx, device, rows[device])
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert counts(json.loads(done.stdout)) == {"emitted": 500, "delivered": 400, "lost": 100}
     deliver(twx, "device-00000", rows["device-00000"])
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert counts(json.loads(done.stdout)) == {"emitted": 500, "delivered": 500}
     hub.stop()

@@ -6,7 +6,7 @@ import urllib.error
 
 import pytest
 from hub_client import (
-    Hub, authority, put_token, read, reader, refused, sequences, take, wait_until,
+    FOR_EVER, LONG, Hub, authority, put_token, read, reader, refused, sequences, take, wait_until,
 )
 from proton import ConnectionException, Message, ProtonException
 from proton.utils import ConnectionClosed
@@ -20,20 +20,23 @@ def test_links_and_connections_are_lost(hub):
     connection = hub.connect()
     receiver = reader(connection)
     hub.post("/fault", kind="detach", partition="0", condition="amqp:link:detach-forced")
-    assert refused(lambda: receiver.receive(5)).condition == "amqp:link:detach-forced"
+    assert refused(lambda: receiver.receive(LONG)).condition == "amqp:link:detach-forced"
     receiver = reader(connection)
+    began = time.monotonic()
     hub.post("/fault", kind="stall", seconds=1)
-    began = time.time()
     hub.post("/send", device="d", partition=0, raw="1")
     take(receiver, 1)
-    assert 0.8 < time.time() - began < 5
+    assert time.monotonic() - began >= 1
     hub.post("/fault", kind="drop_connections")
     with pytest.raises((ConnectionException, ProtonException)):
-        receiver.receive(5)
-    hub.post("/fault", kind="refuse", seconds=1)
+        receiver.receive(LONG)
+    hub.post("/fault", kind="refuse", seconds=FOR_EVER)
     with pytest.raises((ConnectionException, ProtonException)):
         hub.connect()
-    time.sleep(1.1)
+    hub.lift("refuse")
+    assert hub.connect()
+    hub.post("/fault", kind="refuse", seconds=0.2)
+    time.sleep(0.3)
     assert hub.connect()
 
 
@@ -42,9 +45,9 @@ def test_a_throttled_hub_is_busy(hub):
         connection = hub.connect()
         receiver = reader(connection)
         sender = connection.create_sender("telemetry")
-        hub.post("/fault", kind="throttle", seconds=1, code=code)
+        hub.post("/fault", kind="throttle", seconds=FOR_EVER, code=code)
         for call in (
-            lambda: receiver.receive(5),
+            lambda: receiver.receive(LONG),
             lambda: sender.send(Message(body=b"1")),
             lambda: reader(connection),
             lambda: connection.create_sender("telemetry"),
@@ -55,7 +58,7 @@ def test_a_throttled_hub_is_busy(hub):
         reply = read(connection, "eventhub").properties
         assert reply["status-code"] == 503
         assert reply["error-condition"] == "com.microsoft:server-busy"
-        time.sleep(1.05)
+        hub.lift("throttle")
         assert reader(connection)
         assert read(connection, "eventhub").properties["status-code"] == 200
         connection.close()
@@ -64,14 +67,14 @@ def test_a_throttled_hub_is_busy(hub):
 def test_a_quota_lets_nobody_in_and_nobody_out(hub):
     connection = hub.connect()
     present = reader(connection, at="offset > '-1'")
-    hub.post("/fault", kind="quota", seconds=1)
+    hub.post("/fault", kind="quota", seconds=FOR_EVER)
     for epoch in (None, 1):
         error = refused(lambda: reader(connection, epoch=epoch))
         assert error.condition == "amqp:resource-limit-exceeded"
     assert connection.create_sender("telemetry")
     hub.post("/send", device="d", partition=0, raw="1")
     assert sequences(take(present, 1)) == [0]
-    time.sleep(1.05)
+    hub.lift("quota")
     assert reader(connection)
 
 
@@ -83,28 +86,32 @@ def test_a_forced_close_says_why(tmp_path, secure):
     receiver = reader(connection)
     hub.post("/fault", kind="close")
     with pytest.raises(ConnectionClosed) as caught:
-        receiver.receive(5)
+        receiver.receive(LONG)
     assert caught.value.condition == "amqp:connection:forced"
     assert "inactive for more than the allowed 240000 milliseconds" in str(caught.value)
     wait_until(lambda: hub.state()["connections"] == 0)
     receiver = reader(hub.connect())
     hub.post("/fault", kind="close", condition="amqp:internal-error", description="out of order")
     with pytest.raises(ConnectionClosed) as caught:
-        receiver.receive(5)
+        receiver.receive(LONG)
     assert caught.value.condition == "amqp:internal-error" and "out of order" in str(caught.value)
     assert hub.stop() == 0
 
 
 def test_latency_delays_every_answer(hub):
     connection = hub.connect()
-    reply_after = []
+
+    def reply_after():
+        began = time.monotonic()
+        assert read(connection, "eventhub").properties["status-code"] == 200
+        return time.monotonic() - began
+
     for ms in (0, 150, 0):
         hub.post("/fault", kind="latency", ms=ms)
-        began = time.time()
-        assert read(connection, "eventhub").properties["status-code"] == 200
-        reply_after.append(time.time() - began)
-    assert reply_after[1] > 0.3  # an attach and a request
-    assert max(reply_after[0], reply_after[2]) < 0.3
+        if ms:
+            assert reply_after() >= 2 * ms / 1000  # an attach and a request
+        else:  # on a busy machine not always at once
+            wait_until(lambda: reply_after() < 0.3)
     hub.fill(2000, devices=1)
     partition = int(hub.log()[0][0])
     hub.post("/fault", kind="latency", ms=20)
@@ -115,9 +122,10 @@ def test_latency_delays_every_answer(hub):
 
 def test_tokens_can_be_refused_on_demand(hub):
     connection = hub.connect()
-    hub.post("/fault", kind="token", status=503, seconds=1)
+    hub.post("/fault", kind="token", status=503, seconds=FOR_EVER)
     assert put_token(connection, "") == 503
-    time.sleep(1.05)
+    assert hub.state()["tokens_refused"] == 1
+    hub.lift("token")
     assert put_token(connection, "") == 200
 
 

@@ -6,7 +6,7 @@ import urllib.error
 
 import pytest
 from hub_client import (
-    KEY, Hub, authority, put_token, read, reader, refused, sequences, source, take, token,
+    KEY, LONG, Hub, authority, put_token, read, reader, refused, sequences, source, take, token,
 )
 from proton import Message
 from proton.utils import LinkDetached
@@ -103,7 +103,7 @@ def test_after_a_rename_the_old_name_is_unknown(iothub):
     iothub.post("/rename", hub="telemetry-2")
     with pytest.raises(LinkDetached) as caught:
         while True:
-            receiver.receive(5)
+            receiver.receive(LONG)
     assert caught.value.condition == "amqp:not-found"
     assert refused(lambda: sender.send(Message(body=b"1"))).condition == "amqp:not-found"
     assert refused(lambda: reader(connection)).condition == "amqp:not-found"
@@ -142,7 +142,7 @@ def test_a_hub_made_anew_counts_anew(hub):
     receiver = reader(connection, at="offset > '@latest'")
     created = read(connection, "eventhub").body["created_at"]
     hub.post("/recreate")
-    assert refused(lambda: receiver.receive(5)).condition == "amqp:link:detach-forced"
+    assert refused(lambda: receiver.receive(LONG)).condition == "amqp:link:detach-forced"
     assert read(connection, "eventhub").body["created_at"] > created
     assert read(connection, "partition", partition="0").body["last_enqueued_offset"] == "-1"
     error = refused(lambda: reader(connection, at=f"offset > '{old}'"))

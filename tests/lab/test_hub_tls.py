@@ -5,11 +5,10 @@ import socket
 import ssl
 import stat
 import subprocess
-import time
 
 import pytest
-from hub_client import LAB, Hub, authority, read, reader, sequences, take, wait_until
-from proton import ConnectionException, ProtonException
+from hub_client import LAB, LONG, Hub, authority, read, reader, sequences, take, wait_until
+from proton import ConnectionException, ProtonException, Timeout
 
 
 @pytest.fixture
@@ -24,7 +23,7 @@ def handshake(hub, ca, name, **more):
     context = ssl.create_default_context(cafile=str(ca))
     for key, value in more.items():
         setattr(context, key, value)
-    with socket.create_connection(("127.0.0.1", hub.tls_port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", hub.tls_port), timeout=LONG) as raw:
         with context.wrap_socket(raw, server_hostname=name) as wrapped:
             return wrapped.version(), wrapped.getpeercert()
 
@@ -94,8 +93,7 @@ def test_the_authority_outlives_the_process(tmp_path):
 
 def test_strangers_on_the_tls_port_do_not_hurt(secure):
     for junk in [b"AMQP\x03\x01\x00\x00", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff" * 40]:
-        with socket.create_connection(("127.0.0.1", secure.tls_port), timeout=5) as s:
-            s.settimeout(5)
+        with socket.create_connection(("127.0.0.1", secure.tls_port), timeout=LONG) as s:
             try:
                 s.sendall(junk)
                 s.shutdown(socket.SHUT_WR)
@@ -112,10 +110,9 @@ def test_strangers_on_the_tls_port_do_not_hurt(secure):
 def test_connections_over_tls_are_dropped_too(secure):
     receiver = reader(secure.connect_tls(authority(secure.tls)))
     secure.post("/fault", kind="drop_connections")
-    began = time.time()
-    with pytest.raises((ConnectionException, ProtonException)):
-        receiver.receive(5)
-    assert time.time() - began < 4
+    with pytest.raises((ConnectionException, ProtonException)) as caught:
+        receiver.receive(LONG)
+    assert not isinstance(caught.value, Timeout)
 
 
 def test_tls_needs_its_folder(tmp_path):

@@ -15,12 +15,16 @@ import threading
 import time
 import urllib.request
 
+from harness import ports
+from harness.waiting import TimedOut
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("HOLDFAST_BUILD") or ROOT / "build/release")
 LAB = os.environ.get("HOLDFAST_LAB") or BUILD / "tests/lab/holdfast-lab"
 DRIVER = os.environ.get("SOURCE_DRIVER") or BUILD / "tests/system/drivers/source-driver"
 KEY = "bm90LWRlY29kZWQ="
-LONG = 20
+LONG = 60
+FOR_EVER = 600  # seconds of a fault that the test lifts
 
 
 class Hub:
@@ -30,7 +34,8 @@ class Hub:
         self.folder = folder
         self.options = options
         (folder / "key").write_text(KEY)
-        self.ports = {"amqp_port": 0, "control_port": 0}
+        self.held = {name: ports.reserve() for name in ("amqp_port", "control_port")}
+        self.ports = {name: ports.number(held) for name, held in self.held.items()}
         self.start()
 
     def start(self):
@@ -47,13 +52,13 @@ class Hub:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(10) == 0
+        assert self.process.wait(LONG) == 0
 
     def ask(self, path, body=None):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.ports['control_port']}{path}",
             data=None if body is None else json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=LONG) as answer:
             return json.loads(answer.read())
 
     def send(self, partition=0, count=1, **event):
@@ -64,6 +69,10 @@ class Hub:
 
     def fault(self, **what):
         self.ask("/fault", what)
+
+    def lift(self, **what):
+        """Ends a fault that goes on for a time."""
+        self.fault(**what, seconds=0)
 
     @property
     def authority(self):
@@ -88,6 +97,7 @@ class Source:
 
     def __init__(self, connection, *options, node="driver", authority=None,
                  proxy=None):
+        self.began = time.monotonic()
         # pylint: disable-next=consider-using-with
         self.process = subprocess.Popen(
             [str(DRIVER), *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -117,7 +127,7 @@ class Source:
         try:
             return self.lines.get(timeout=timeout)
         except queue.Empty:
-            raise AssertionError(f"the driver says nothing; its log: {self.log}") from None
+            raise TimedOut(f"the driver says nothing; its log: {self.log}") from None
 
     def expect(self, start, timeout=LONG):
         """The next line that begins so; what comes before it is passed over."""
@@ -127,7 +137,7 @@ class Source:
             try:
                 line = self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"no '{start}', but {passed}; log: {self.log}") from None
+                raise TimedOut(f"no '{start}', but {passed}; log: {self.log}") from None
             if line.startswith(start):
                 return line
             passed.append(line)
@@ -139,6 +149,13 @@ class Source:
         while not self.lines.empty():
             said.append(self.lines.get())
         return said
+
+    def is_refused_with_patience(self, seconds):
+        """It says only why it is down, and tries again after 1 s at least, then 2 s, 4 s ..."""
+        assert all(text.startswith("down") for text in self.silent(seconds))
+        failures = self.counters()["failures"]
+        took = time.monotonic() - self.began
+        assert 2 ** (failures - 1) - 1 <= took, f"{failures} failures in {took:.1f} s"
 
     def messages(self, count):
         """The next lines, which are that many messages, as dictionaries."""
@@ -154,8 +171,12 @@ class Source:
 
     def counters(self):
         self.say("counters")
+        return self.counters_of(self.expect("counters"))
+
+    @staticmethod
+    def counters_of(line):
         return {name: int(value) for name, value in (
-            part.split("=") for part in self.expect("counters").split()[1:])}
+            part.split("=") for part in line.split()[1:])}
 
     def up(self):
         self.expect("up")
@@ -168,9 +189,9 @@ class Source:
     def quit(self):
         if self.process.poll() is None:
             self.say("quit")
-        status = self.process.wait(10)
+        status = self.process.wait(LONG)
         for thread in self.threads:
-            thread.join(10)
+            thread.join(LONG)
         assert status == 0, "".join(self.log)
 
 
@@ -195,7 +216,10 @@ class Proxy:
     def _connect(self, client):
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            head += client.recv(1)
+            byte = client.recv(1)
+            if not byte:
+                return
+            head += byte
         self.asked.append(head.split()[1].decode())
         client.sendall(f"HTTP/1.1 {self.answer}\r\nVia: lab\r\n\r\n".encode())
         if not self.answer.startswith("200"):

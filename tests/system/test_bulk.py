@@ -1,5 +1,7 @@
 """Many Things in one request, by the service that ThingWorx may have."""
 
+import time
+
 from harness.waiting import wait_until
 from proof import end, settle
 
@@ -19,7 +21,7 @@ def bulk_cluster(make_cluster, **options):
     for name in cluster.names:
         cluster.add_node(name)
     cluster.wait_balanced()
-    wait_until(lambda: delivered_by(cluster) == "bulk", 30, "every node has found the service")
+    wait_until(lambda: delivered_by(cluster) == "bulk", 60, "every node has found the service")
     return cluster
 
 
@@ -28,7 +30,7 @@ def test_many_things_share_a_request(make_cluster):
     before = cluster.thingworx.state()
     cluster.thingworx.fault(kind="latency", ms=20)
     cluster.hub.generate(rate=4 * RATE, devices=200)
-    wait_until(lambda: cluster.hub.state()["emitted"] >= 4 * RATE, 30, "events are sent")
+    wait_until(lambda: cluster.hub.state()["emitted"] >= 4 * RATE, 60, "events are sent")
     settle(cluster, duplicates=0)
     after = cluster.thingworx.state()
     values = after["accepted_values"] - before["accepted_values"]
@@ -43,8 +45,8 @@ def test_without_the_service_each_thing_gets_its_own_requests(make_cluster):
     cluster = make_cluster(nodes=1)
     assert delivered_by(cluster) in (None, "per_thing")
     cluster.hub.generate(rate=RATE)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
-    wait_until(lambda: delivered_by(cluster) == "per_thing", 30, "the node has said so")
+    wait_until(cluster.checkpoints, 60, "events are delivered")
+    wait_until(lambda: delivered_by(cluster) == "per_thing", 60, "the node has said so")
     settle(cluster, duplicates=0)
     end(cluster)
 
@@ -52,11 +54,11 @@ def test_without_the_service_each_thing_gets_its_own_requests(make_cluster):
 def test_the_service_disappears(make_cluster):
     cluster = bulk_cluster(make_cluster, nodes=1)
     cluster.hub.generate(rate=RATE)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
+    wait_until(cluster.checkpoints, 60, "events are delivered")
     cluster.thingworx.install_bulk(False)
-    wait_until(lambda: delivered_by(cluster) == "per_thing", 30, "the node has fallen back")
+    wait_until(lambda: delivered_by(cluster) == "per_thing", 60, "the node has fallen back")
     emitted = cluster.hub.state()["emitted"]
-    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + RATE, 30, "events go on")
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + RATE, 60, "events go on")
     settle(cluster, duplicates=0)
     end(cluster)
 
@@ -66,7 +68,7 @@ def test_a_poison_value_costs_the_others_nothing(make_cluster):
     cluster.thingworx.ask("/things", {"names": ["poisoned"], "permissive": False,
                                       "properties": {"seq": "LONG", "p1": "NUMBER"}})
     cluster.hub.generate(rate=RATE)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
+    wait_until(cluster.checkpoints, 60, "events are delivered")
     for seq in range(1, 31):
         value = "no number" if seq % 10 == 5 else seq + 0.5
         cluster.hub.send("poisoned", body={"seq": seq, "p1": value})
@@ -77,17 +79,35 @@ def test_a_poison_value_costs_the_others_nothing(make_cluster):
     end(cluster)
 
 
+PATIENCE_S = 2  # with a Thing that is not found: SETTLE_MS of src/thingworx/client.c
+
+
+def made_in_time(cluster, name):
+    """An event for a Thing that is made once it was asked for in vain; whether that was surely
+    before it may be blamed."""
+    began = time.monotonic()
+    refused = cluster.thingworx.state()["refused"].get("404", 0)
+    cluster.hub.send(name, body={"seq": 1, "p1": 2})
+    wait_until(lambda: cluster.thingworx.state()["refused"].get("404", 0) > refused, 60,
+               "the Thing is asked for alone")
+    cluster.thingworx.ask("/things", {"names": [name], "permissive": True})
+    return time.monotonic() - began < PATIENCE_S / 2
+
+
 def test_a_missing_thing_is_not_blamed_at_once(make_cluster):
     """A 404 right after a Thing was made is the other platform node that does not see it yet."""
     cluster = bulk_cluster(make_cluster, nodes=1)
     cluster.hub.generate(rate=RATE)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
-    cluster.hub.send("late", body={"seq": 1, "p1": 2})
-    refused = cluster.thingworx.state()["refused"].get("404", 0)
-    wait_until(lambda: cluster.thingworx.state()["refused"].get("404", 0) > refused, 30,
-               "the Thing is asked for alone")
-    cluster.thingworx.ask("/things", {"names": ["late"], "permissive": True})
-    settle(cluster, duplicates=0)
+    wait_until(cluster.checkpoints, 60, "events are delivered")
+    blamed = []
+    while not made_in_time(cluster, f"late-{len(blamed)}"):
+        blamed.append(f"late-{len(blamed)}")
+        assert len(blamed) < 20, "this machine never makes it in time"
+    cluster.hub.stop_generator()
+    cluster.wait_delivered()
+    letters = cluster.dead_letters()
+    assert {letter.device for letter in letters} <= set(blamed)
+    settle(cluster, duplicates=0, dead_letters=len(letters))
     end(cluster)
 
 
@@ -95,15 +115,15 @@ def test_failures_lose_nothing_and_keep_the_order(make_cluster):
     """503, hanging and lost replies in the middle of bulk requests."""
     cluster = bulk_cluster(make_cluster, nodes=2)
     cluster.hub.generate(rate=2 * RATE)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
+    wait_until(cluster.checkpoints, 60, "events are delivered")
     cluster.thingworx.fault(kind="status", status=503, count=20)
-    wait_until(lambda: cluster.thingworx.state()["refused"].get("503", 0) >= 20, 30, "refusals")
+    wait_until(lambda: cluster.thingworx.state()["refused"].get("503", 0) >= 20, 120, "refusals")
     cluster.thingworx.fault(kind="lost_reply", count=3)
     emitted = cluster.hub.state()["emitted"]
-    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 4 * RATE, 30, "events go on")
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 4 * RATE, 60, "events go on")
     cluster.thingworx.fault(kind="status", status=413, count=2)
     emitted = cluster.hub.state()["emitted"]
-    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 30, "events go on")
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 60, "events go on")
     found = settle(cluster, duplicates=6000)
     print(f"{found['duplicates']} duplicates by 3 lost replies")
     end(cluster)

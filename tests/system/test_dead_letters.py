@@ -57,18 +57,18 @@ def test_a_device_at_its_ceiling_pauses_its_partition_only(make_cluster):
     admin(cluster, "SELECT holdfast.set_setting('dead_letter_ceiling', %s)", (str(CEILING),))
     for seq in range(CEILING + 3):
         cluster.hub.send(BROKEN, body={"seq": seq}, partition=0)
-    wait_until(lambda: held(cluster) == {"0": BROKEN}, 30, lambda: f"it pauses: {held(cluster)}")
+    wait_until(lambda: held(cluster) == {"0": BROKEN}, 60, lambda: f"it pauses: {held(cluster)}")
     assert states(cluster) == {"kept": CEILING}
     assert findings(cluster, "%too many dead letters%")
     cluster.hub.generate(devices=50, rate=400)
     wait_until(lambda: others_passed(cluster, "0", 100), 60, "other partitions go on")
     assert cluster.checkpoints().get("0", -1) < CEILING, "no checkpoint passes what is held back"
     assert states(cluster) == {"kept": CEILING}
-    wait_until(lambda: total(cluster, "holdfast_dead_letters_held") > 0, 10, "the metric says so")
+    wait_until(lambda: total(cluster, "holdfast_dead_letters_held") > 0, 60, "the metric says so")
     emitted = cluster.hub.stop_generator()
     assert emitted > 0
     admin(cluster, "SELECT holdfast.discard_dead_letters(device => %s)", (BROKEN,))
-    wait_until(lambda: not held(cluster), 30, "it goes on by itself")
+    wait_until(lambda: not held(cluster), 60, "it goes on by itself")
     cluster.wait_delivered()
     assert states(cluster) == {"discarded": CEILING, "kept": 3}
     assert not findings(cluster, "%too many dead letters%")

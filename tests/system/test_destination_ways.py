@@ -38,11 +38,11 @@ def test_a_long_outage_marks_it_failed(make_cluster, fault):
     cluster = make_cluster(nodes=1, partitions=2, devices=40)
     set_destination(cluster, failed_after_s=3)
     cluster.hub.generate(rate=RATE, devices=40)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
+    wait_until(cluster.checkpoints, 60, "events are delivered")
     cluster.thingworx.fault(**fault)
     wait_until(lambda: destination(cluster).state == "failed", 60, "it is marked failed")
     assert destination(cluster).reason
-    wait_until(lambda: any("counts as failed" in text for text in events(cluster)), 30,
+    wait_until(lambda: any("counts as failed" in text for text in events(cluster)), 60,
                "the events say so")
     findings = cluster.query("SELECT severity FROM holdfast.diagnose()"
                              " WHERE subject = 'destination thingworx'", user="admin")
@@ -58,7 +58,7 @@ def test_memory_does_not_depend_on_the_length_of_an_outage(make_cluster):
     cluster = make_cluster(nodes=1, partitions=1, devices=40)
     node = cluster.nodes["node-1"]
     cluster.hub.generate(rate=RATE, devices=40)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
+    wait_until(cluster.checkpoints, 60, "events are delivered")
     cluster.thingworx.fault(kind="status", status=503)
     cluster.hub.generate(rate=40 * RATE, devices=40)
     wait_until(lambda: node.metric("holdfast_events_in_flight") >= IN_FLIGHT_MAX, 60,
@@ -78,12 +78,12 @@ def test_an_administrator_restarts_it(make_cluster):
     cluster = make_cluster(nodes=1, devices=20)
     set_destination(cluster, failed_after_s=2)
     cluster.hub.generate(rate=RATE, devices=20)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
+    wait_until(cluster.checkpoints, 60, "events are delivered")
     cluster.thingworx.fault(kind="starting")
     wait_until(lambda: destination(cluster).state == "failed", 60, "it is marked failed")
     cluster.thingworx.clear_faults()
     cluster.query("SELECT holdfast.restart_destination('thingworx')", user="admin")
-    wait_until(lambda: destination(cluster).state == "ok", 30, "it works")
+    wait_until(lambda: destination(cluster).state == "ok", 60, "it works")
     settle(cluster, duplicates=0)
     end(cluster)
 
@@ -104,7 +104,7 @@ def test_tls_with_its_own_authority_and_a_client_certificate(make_cluster):
                     ca_secret="twx-ca", certificate_secret="node-tls")
     cluster.add_node("node-1")
     cluster.hub.generate(rate=RATE)
-    wait_until(lambda: destination(cluster).state == "unreachable", 30, "a stranger is refused")
+    wait_until(lambda: destination(cluster).state == "unreachable", 60, "a stranger is refused")
     distrusts(cluster, "SSL certificate problem")
     assert cluster.thingworx.state()["accepted_values"] == 0
     (secrets / "twx-ca").write_text(authority.pem)
@@ -119,7 +119,7 @@ def test_tls_with_its_own_authority_and_a_client_certificate(make_cluster):
         set_destination(cluster, base_urls=[f"https://127.0.0.1:{front.port}/Thingworx"],
                         ca_secret="twx-ca", certificate_secret="node-tls",
                         request_timeout_ms=9000 + number)
-        restart_connections(cluster)
+        front.drop()
         wait_until(lambda: destination(cluster).state == "unreachable", 60,
                    f"a certificate for {alternative} {when} is refused")
         distrusts(cluster, words)
@@ -127,7 +127,7 @@ def test_tls_with_its_own_authority_and_a_client_certificate(make_cluster):
         wait_until(lambda: destination(cluster).state == "ok", 60, "the right one is taken again")
     # Our own certificate is replaced, too: ThingWorx trusts another authority from now on.
     front.set_certificate(*good, client_authority=other.certificate)
-    restart_connections(cluster)
+    front.drop()
     wait_until(lambda: destination(cluster).state == "unreachable", 60, "ours is refused")
     certificate, key = other.issue("node-2", "DNS:node")
     (secrets / "node-tls").write_text(certificate.read_text() + key.read_text())
@@ -143,13 +143,8 @@ def distrusts(cluster, words):
         log = cluster.nodes["node-1"].log.read_text(errors="replace")
         return [line for line in log.splitlines() if words in line]
 
-    wait_until(lines, 10, f"the log says '{words}'")
+    wait_until(lines, 60, f"the log says '{words}'")
     assert "is not trusted" in lines()[-1] and "nothing was sent" in lines()[-1], lines()[-1]
-
-
-def restart_connections(cluster):
-    """Connections that are open stay trusted; the lab closes them."""
-    cluster.thingworx.fault(kind="close", seconds=2)
 
 
 def test_by_proxy(make_cluster):
@@ -164,7 +159,7 @@ def test_by_proxy(make_cluster):
     set_destination(cluster, base_urls=[f"https://thingworx.example:{front.port}/Thingworx"],
                     proxy=proxy.place, ca_secret="twx-ca")
     cluster.hub.generate(rate=RATE)
-    wait_until(cluster.checkpoints, 30, "events are delivered")
+    wait_until(cluster.checkpoints, 60, "events are delivered")
     assert f"thingworx.example:{front.port}" in proxy.asked
     settle(cluster, duplicates=0)
     end(cluster)

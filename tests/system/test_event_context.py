@@ -42,7 +42,7 @@ def test_the_time_of_a_value_is_that_of_its_creation(make_cluster):
     send(cluster, device, 5, iothub_creation_time_utc=now + DAY_MS)
     send(cluster, device, 6, iothub_creation_time_utc=946684800000)
     send(cluster, device, 7, iothub_creation_time_utc="2000-01-01T00:00:00Z")
-    wait_until(lambda: len(values(cluster, device)) == 7, 30, "all are delivered")
+    wait_until(lambda: len(values(cluster, device)) == 7, 60, "all are delivered")
     took = enqueued(cluster, device)
     assert values(cluster, device) == {1: created, 2: created + 1, 3: created + 2,
                                        **{seq: took[seq] for seq in (4, 5, 6, 7)}}
@@ -53,7 +53,7 @@ def test_the_time_of_a_value_is_that_of_its_creation(make_cluster):
         send(cluster, device, 8, iothub_creation_time_utc=created)
         return values(cluster, device).get(8) == 8
 
-    wait_until(by_the_body, 30, "the body's own time counts more", every=0.2)
+    wait_until(by_the_body, 60, "the body's own time counts more", every=0.2)
     end(cluster)
 
 
@@ -66,7 +66,7 @@ def test_what_is_no_telemetry_is_not_written(make_cluster):
     send(cluster, "device-00001", 10)
     send(cluster, "device-00002", 11, iothub_message_source=None)  # as of other hubs
     send(cluster, "device-00001", 12, iothub_message_source="deviceLifecycleEvents")
-    wait_until(lambda: cluster.checkpoints().get("0") == 8, 30, "the checkpoint is behind them all")
+    wait_until(lambda: cluster.checkpoints().get("0") == 8, 60, "the checkpoint is behind them all")
     assert list(values(cluster, "device-00001")) == [10]
     assert list(values(cluster, "device-00002")) == [11]
     assert cluster.dead_letters() == []
@@ -83,7 +83,7 @@ def test_a_body_that_is_no_text_is_kept_with_its_encoding(make_cluster):
     cluster.hub.send("device-00001", raw='{"seq":1', system={"content-type": "text/csv"})
     # A name that is wrong does no harm.
     send(cluster, "device-00001", 7, content_encoding="gzip", content_type="text/csv")
-    wait_until(lambda: len(cluster.dead_letters()) == 3 and values(cluster, "device-00001"), 30,
+    wait_until(lambda: len(cluster.dead_letters()) == 3 and values(cluster, "device-00001"), 60,
                "three are dead letters, one is delivered")
     assert list(values(cluster, "device-00001")) == [7]
     packed, wide, cut = cluster.dead_letters()
@@ -106,13 +106,13 @@ def test_a_replay_gives_the_times_of_the_first_attempt(make_cluster):
     cluster.hub.send(device, body={"seq": 1}, properties={"line": "7"},
                      system={"iothub-creation-time-utc": created, "dt-subject": "engine"})
     send(cluster, device, 2)
-    wait_until(lambda: len(cluster.dead_letters()) == 2, 30, "nobody binds it")
+    wait_until(lambda: len(cluster.dead_letters()) == 2, 60, "nobody binds it")
     (context,) = cluster.query("SELECT context FROM holdfast.dead_letters WHERE sequence = 0")
     assert context.context["creation_ms"] == created
     assert context.context["subject"] == "engine"
     assert context.context["properties"] == {"line": "7"}
     cluster.query("SELECT holdfast.bind_device('demo', %s, %s)", (device, device), user="admin")
     cluster.query("SELECT holdfast.replay_dead_letters(device => %s)", (device,), user="admin")
-    wait_until(lambda: len(values(cluster, device)) == 2, 30, "they are replayed")
+    wait_until(lambda: len(values(cluster, device)) == 2, 60, "they are replayed")
     assert values(cluster, device) == {1: created, 2: enqueued(cluster, device)[2]}
     end(cluster)

@@ -32,7 +32,7 @@ def until(cluster, what, body, wanted):
         cluster.hub.send(DEVICE, body=body)
         return values(cluster, names, DEVICE)[-len(wanted):] == wanted
 
-    wait_until(made, 30, what, every=0.2)
+    wait_until(made, 60, what, every=0.2)
 
 
 def test_nodes_follow_the_rules(make_cluster):
@@ -46,7 +46,7 @@ def test_nodes_follow_the_rules(make_cluster):
     set_mapping(cluster, "site", "constant", property="site", value='"north"')
     until(cluster, "the rules are followed", body, [("x", 1), ("Rpm", 1200), ("site", "north")])
     cluster.hub.send("oven-1", body=body)
-    wait_until(lambda: values(cluster, "engine,site", "oven-1"), 30, "another device sends")
+    wait_until(lambda: values(cluster, "engine,site", "oven-1"), 60, "another device sends")
     assert [name for name, _value in values(cluster, "engine,Rpm,site", "oven-1")] == [
         "engine", "site"], "rules for presses do not concern ovens"
     cluster.query("SELECT holdfast.drop_mapping('demo', 'engine')", user="admin")
@@ -76,7 +76,7 @@ def test_what_thingworx_does_not_take_of_a_rule_is_a_dead_letter(make_cluster):
     wait_until(refused, 60, "what is no INTEGER is a dead letter", every=0.2)
     (letter,) = cluster.dead_letters()
     assert (letter.device, letter.property, letter.reason) == ("device-9", "n", "refused")
-    wait_until(lambda: values(cluster, "n", "strict"), 30, "what fits is written")
+    wait_until(lambda: values(cluster, "n", "strict"), 60, "what fits is written")
     assert values(cluster, "n", "strict") == [("n", 8)]
     end(cluster)
 

@@ -54,7 +54,7 @@ def test_one_event_for_several_things(make_cluster):
                      body={"MessageId": "2", "MessageType": "ua-metadata", "MetaData": {}})
     cluster.hub.send("edge", body={"x": 6}, module="publisher",
                      properties={"$$ContentType": "application/x-network-message-json-v1"})
-    wait_until(lambda: cluster.checkpoints().get("0") == 3, 30, "all are complete")
+    wait_until(lambda: cluster.checkpoints().get("0") == 3, 60, "all are complete")
     assert ledger(cluster, "x,y", "edge:publisher") == [("x", 1, T0 + 1000)]
     assert [row[:2] for row in ledger(cluster, "x,y", "line-a")] == [("x", 2), ("y", 3), ("x", 4)]
     assert [row[:2] for row in ledger(cluster, "x,y", "line-b")] == [("x", 5)]
@@ -68,10 +68,10 @@ def test_an_event_is_complete_when_every_thing_has_its_values(make_cluster):
     cluster = start(make_cluster, nodes=1)
     cluster.thingworx.fault(kind="hang", thing="line-b")
     send(cluster, {"line-a": {"x": value(1)}, "line-b": {"x": value(2)}})
-    wait_until(lambda: ledger(cluster, "x", "line-a"), 30, "one Thing has its value")
+    wait_until(lambda: ledger(cluster, "x", "line-a"), 60, "one Thing has its value")
     send(cluster, {"main": {"x": value(3)}})
     node = cluster.nodes["node-1"]
-    wait_until(lambda: node.metric("holdfast_events_delivered_total") >= 1, 30,
+    wait_until(lambda: node.metric("holdfast_events_delivered_total") >= 1, 60,
                "the next event is delivered")
     assert node.metric("holdfast_events_delivered_total") == 1, "the first one is not"
     assert cluster.checkpoints().get("0") in (None, -1), "nor is it checkpointed"
@@ -98,7 +98,7 @@ def test_gzip_from_the_hub_to_the_thing(make_cluster):
     for kind, number in kinds.items():
         cluster.hub.send("edge", module="publisher", properties={"$$ContentType": kind},
                          bytes=base64.b64encode(pack(number)).decode())
-    wait_until(lambda: cluster.checkpoints().get("0") == 1, 30, "both are complete")
+    wait_until(lambda: cluster.checkpoints().get("0") == 1, 60, "both are complete")
     for name in ("edge:publisher", "line-a"):
         assert ledger(cluster, "x", name) == [("x", 1, T0 + 1000), ("x", 2, T0 + 2000)]
     # One that breaks off is kept as it came, byte for byte; so is one of an unknown device.
@@ -107,13 +107,13 @@ def test_gzip_from_the_hub_to_the_thing(make_cluster):
     sent = {"edge": pack(3)[:-9], "stranger": pack(4)}
     for device, body in sent.items():
         cluster.hub.send(device, properties=PUBLISHER, bytes=base64.b64encode(body).decode())
-    wait_until(lambda: len(cluster.dead_letters()) == 2, 30, "they are dead letters")
+    wait_until(lambda: len(cluster.dead_letters()) == 2, 60, "they are dead letters")
     kept = cluster.query("SELECT device, payload, reason FROM holdfast.dead_letter", user="postgres")
     assert {(row.device, bytes(row.payload), row.reason) for row in kept} == {
         ("edge", sent["edge"], "unparsable"), ("stranger", sent["stranger"], "unbound")}
     cluster.query("SELECT holdfast.bind_device('demo', 'stranger', 'line-b')", user="admin")
     cluster.query("SELECT holdfast.replay_dead_letters(device => 'stranger')", user="admin")
-    wait_until(lambda: ledger(cluster, "x", "line-b"), 30, "the other one is replayed")
+    wait_until(lambda: ledger(cluster, "x", "line-b"), 60, "the other one is replayed")
     assert ledger(cluster, "x", "line-b")[0] == ("x", 4, T0 + 4000)
     end(cluster)
 
@@ -123,11 +123,11 @@ def test_a_hand_over_repeats_nothing_of_what_is_half_delivered(make_cluster):
     cluster.thingworx.fault(kind="latency", ms=300, thing="line-b")
     for number in range(20):
         send(cluster, {"line-a": {"x": value(number)}, "line-b": {"x": value(number)}})
-    wait_until(lambda: ledger(cluster, "x", "line-b"), 30, "some are on their way")
+    wait_until(lambda: ledger(cluster, "x", "line-b"), 60, "some are on their way")
     (owner,) = cluster.owners().values()
     other = "node-2" if owner == "node-1" else "node-1"
     cluster.query("SELECT holdfast.move_partition('demo', '0', %s)", (other,), user="admin")
-    wait_until(lambda: list(cluster.owners().values()) == [other], 30, "the partition has moved")
+    wait_until(lambda: list(cluster.owners().values()) == [other], 60, "the partition has moved")
     cluster.thingworx.clear_faults()
     wait_until(lambda: cluster.checkpoints().get("0") == 19, 60, "all are complete")
     for thing in ("line-a", "line-b"):
@@ -152,7 +152,7 @@ def test_a_refused_value_is_replayed_to_its_own_thing(make_cluster):
     cluster.thingworx.make_things(names=["line-c", "line-d"])
     cluster.query("SELECT holdfast.replay_dead_letters()", user="admin")
     wait_until(lambda: [row[1] for row in ledger(cluster, "x", "line-c")] == [2, 3]
-               and [row[1] for row in ledger(cluster, "x", "line-d")] == [4], 30,
+               and [row[1] for row in ledger(cluster, "x", "line-d")] == [4], 60,
                "the replays reach the Things that they were meant for")
     assert all(row[1] in (1, 9) for row in ledger(cluster, "x", "edge:publisher"))
     end(cluster)

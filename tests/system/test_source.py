@@ -2,14 +2,15 @@
 
 import os
 import random
-import socket
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from source_kit import DRIVER, LONG, Hub, Source, sequences
+from source_kit import DRIVER, FOR_EVER, LONG, Hub, Source, sequences
 
+from harness import ports
 from harness.tcp_proxy import DOWN, Proxy
 from harness.waiting import wait_until
 
@@ -166,10 +167,14 @@ def test_positions_and_partitions_that_do_not_exist(hub, drive):
     assert source.counters()["failures"] == 0
 
 
-def test_a_reader_opened_too_early_is_told(drive):
-    source = drive()
-    source.say("read 0 1 earliest 10")
-    assert "ended 0 lost" in source.expect("ended")
+def test_a_reader_opened_too_early_is_told(hub, drive):
+    hub.process.send_signal(signal.SIGSTOP)  # so early it is
+    try:
+        source = drive()
+        source.say("read 0 1 earliest 10")
+        assert "ended 0 lost" in source.expect("ended")
+    finally:
+        hub.process.send_signal(signal.SIGCONT)
     source.up()
 
 
@@ -192,8 +197,8 @@ def test_a_hub_that_is_away_is_tried_with_patience(hub, drive):
     hub.stop()
     source.expect("down")
     time.sleep(3)
-    tries = source.counters()["failures"]
-    assert 2 <= tries <= 30, "full jitter: quick at first, then slower"
+    wait_until(lambda: source.counters()["failures"] >= 2, LONG, "it tries again")
+    assert source.counters()["failures"] <= 30, "full jitter: quick at first, then slower"
     hub.start()
     source.up()
 
@@ -214,34 +219,34 @@ def test_a_wrong_key_is_a_refusal_with_a_hint_and_no_hurry(drive):
     line = source.expect("down")
     assert "refuses our token" in line and "401" in line and "Check the policy's key" in line
     assert "d3Jvbmc" not in line
-    # again after 1 to 2 s, 2 to 4 s, ...: three tries at most in as many seconds
-    assert all(text.startswith("down") for text in source.silent(3))
-    assert source.counters()["failures"] <= 3
+    source.is_refused_with_patience(3)
     assert not [text for text in source.log if "d3Jvbmc" in text]
 
 
 def test_a_refusal_that_ends_is_over_before_a_node_gives_up(hub, drive):
-    """Which it does after 15 s without its hub; the third try comes after 14 s at the latest."""
-    hub.fault(kind="token", status=401, seconds=2.5)
+    """Which it does after 15 s without its hub; the third try comes after 6 s at the latest."""
+    hub.fault(kind="token", status=401, seconds=FOR_EVER)
     source = drive()
     assert "401" in source.expect("down")
     began = time.monotonic()
+    assert "401" in source.expect("down")
+    hub.lift(kind="token")
     source.up()
     print(f"up again after {time.monotonic() - began:.1f} s")
+    # Only if more than two seconds went by between the second refusal and its end are there more.
     assert source.counters()["failures"] <= 3
 
 
 def test_a_hub_that_does_not_exist_is_a_refusal(drive):
     source = drive(hub="other")
     assert "(status 40" in source.expect("down")
-    assert all(text.startswith("down") for text in source.silent(2))
-    assert source.counters()["failures"] <= 2
+    source.is_refused_with_patience(2)
 
 
 def test_tokens_are_renewed_before_they_expire(hub, drive):
-    source = drive("--token-lifetime", "10").up()
+    source = drive("--token-lifetime", "20").up()  # the first ones are renewed after 15 s
     source.read()
-    for number in range(15):
+    for number in range(22):
         hub.send()
         assert sequences(source.messages(1)) == [number]
         time.sleep(1)
@@ -250,16 +255,18 @@ def test_tokens_are_renewed_before_they_expire(hub, drive):
 
 
 def test_a_hub_that_falls_silent_is_left(hub, drive):
-    source = drive("--idle-ms", "1000").up()
+    source = drive("--idle-ms", "3000").up()
     source.read()
-    assert source.silent(3) == []  # it speaks often enough, though there is nothing to send
+    assert source.silent(5) == []  # it speaks often enough, though there is nothing to send
     # stopped by its own pid: the socket stays open and nobody answers
-    hub.process.send_signal(19)
+    hub.process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    assert source.next().startswith("ended 0 lost")
-    assert time.monotonic() - began < 5
-    assert "silent" in source.expect("down")
-    hub.process.send_signal(18)
+    try:
+        assert source.next().startswith("ended 0 lost")
+        print(f"left after {time.monotonic() - began:.1f} s")
+        assert "silent" in source.expect("down")
+    finally:
+        hub.process.send_signal(signal.SIGCONT)
     source.up()
 
 
@@ -275,7 +282,7 @@ class Peer(MessagingHandler):
         print("listening", flush=True)
 
     def on_connection_bound(self, event):
-        event.transport.idle_timeout = 1.0
+        event.transport.idle_timeout = 3.0
 
 
 Container(Peer()).run()
@@ -283,11 +290,10 @@ Container(Peer()).run()
 
 
 def test_a_peer_that_wants_to_hear_of_us_does(tmp_path):
-    """It ends the connection after a second of silence, and nothing is to be said."""
+    """It ends the connection after three seconds of silence, and nothing is to be said."""
     pytest.importorskip("proton")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    held = ports.reserve()
+    port = ports.number(held)
     (tmp_path / "peer.py").write_text(IMPATIENT_PEER)
     with subprocess.Popen([sys.executable, tmp_path / "peer.py", str(port)],
                           stdout=subprocess.PIPE, text=True) as peer:
@@ -295,7 +301,7 @@ def test_a_peer_that_wants_to_hear_of_us_does(tmp_path):
             assert peer.stdout.readline() == "listening\n"
             source = Source(f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=a;"
                             "SharedAccessKey=b;EntityPath=c;UseDevelopmentEmulator=true")
-            assert source.silent(4) == []
+            assert source.silent(7) == []
             assert source.counters()["failures"] == 0
             source.quit()
         finally:
@@ -347,12 +353,17 @@ def test_readers_come_and_go_under_load(hub, drive):
             state["up"] = word[0] == "up"
             assert state["up"] or not reading
 
+    def listen():
+        """Hears all up to the counters that were asked for, and gives them."""
+        while not (line := source.next()).startswith("counters"):
+            hear(line)
+        return source.counters_of(line)
+
     def order(command):
         """Hears all that the driver said before it ran the command: it reads both lines at once,
         and answers the second. What it says from here on, it says knowing of the command."""
         source.say(f"{command}\ncounters")
-        while not (line := source.next()).startswith("counters"):
-            hear(line)
+        return listen()
 
     def read(partition):
         state["token"] += 1
@@ -364,8 +375,15 @@ def test_readers_come_and_go_under_load(hub, drive):
         if partition in reading:
             reading[partition] = "stopping"
 
-    deadline = time.monotonic() + 6
-    while time.monotonic() < deadline:
+    def enough():
+        source.say("counters")
+        counters = listen()
+        return counters["messages"] > 5000 and counters["failures"] > 0
+
+    began = time.monotonic()
+    hub.fault(kind="drop_connections")  # once at least; the others come by chance
+    while time.monotonic() < began + 6 or not enough():
+        assert time.monotonic() < began + 2 * LONG
         while not source.lines.empty():
             hear(source.lines.get())
         for partition in last:
@@ -379,5 +397,3 @@ def test_readers_come_and_go_under_load(hub, drive):
             hub.fault(kind=chance.choice(["drop_connections", "detach"]), partition="1",
                       condition="amqp:link:detach-forced")
         time.sleep(0.005)
-    counters = source.counters()
-    assert counters["messages"] > 5000 and counters["failures"] > 0

@@ -10,7 +10,10 @@ import threading
 import time
 
 import pytest
-from source_kit import DRIVER, KEY, LONG, Hub, Proxy, Source, sequences
+from source_kit import DRIVER, FOR_EVER, KEY, LONG, Hub, Proxy, Source, sequences
+
+from harness import ports
+from harness.waiting import wait_until
 
 CONDITIONS = [line.split("\t") for line in subprocess.run(
     [str(DRIVER), "--conditions"], capture_output=True, text=True,
@@ -82,8 +85,7 @@ def test_a_hub_that_nobody_vouches_for_is_refused_without_haste(hub, drive):
     source = drive(hub.secure_string())
     line = source.expect("down")
     assert "is not trusted" in line and "issuer" in line
-    assert all(text.startswith("down") for text in source.silent(3))
-    assert source.counters()["failures"] <= 3
+    source.is_refused_with_patience(3)
 
 
 class TlsServer:
@@ -127,10 +129,10 @@ def test_a_certificate_for_another_host_is_refused(tmp_path, drive):
     server = TlsServer(tmp_path, "elsewhere.test")
     source = drive(server.string(), authority=server.certificate)
     assert "ostname mismatch" in source.expect("down")
-    assert server.asked == ["localhost"]
+    assert set(server.asked) == {"localhost"}
     source = drive(server.string("127.0.0.1"), authority=server.certificate)
     assert "IP address mismatch" in source.expect("down")
-    assert server.asked == ["localhost", None]  # an address is no name
+    assert set(server.asked) == {"localhost", None}  # an address is no name
     server.listener.close()
 
 
@@ -165,7 +167,7 @@ def test_a_proxy_leads_to_iot_hub_and_endpoint(hub, drive):
     source = drive(hub.service_string(), authority=hub.authority, proxy=f"http://{proxy.place}")
     source.up().read(credit=1000)
     assert sequences(source.messages(1000)) == list(range(1000))
-    assert proxy.asked == [f"localhost:{hub.ports['tls_port']}"] * 2
+    assert proxy.asked == [f"localhost:{hub.ports['tls_port']}"] * 2  # the IoT hub, the endpoint
     plain = drive(hub.connection_string(), proxy=proxy.place).up()
     plain.read(partition=1)
     hub.fault(kind="drop_connections")
@@ -179,8 +181,7 @@ def test_a_proxy_that_refuses_is_named(hub, drive):
     source = drive(hub.secure_string(), authority=hub.authority, proxy=proxy.place)
     line = source.expect("down")
     assert "the proxy does not connect" in line and "403 Forbidden" in line
-    assert all(text.startswith("down") for text in source.silent(2))
-    assert source.counters()["failures"] <= 2
+    source.is_refused_with_patience(2)
     proxy.listener.close()
 
 
@@ -198,8 +199,7 @@ def test_a_wrong_key_of_an_iot_hub_is_a_refusal(hub, drive):
     source = drive(hub.service_string(key="d3Jvbmc="), authority=hub.authority)
     line = source.expect("down")
     assert "refuses our token" in line and "401" in line and "d3Jvbmc" not in line
-    assert all(text.startswith("down") for text in source.silent(2))
-    assert source.counters()["failures"] <= 2
+    source.is_refused_with_patience(2)
 
 
 def test_what_is_no_iot_hub_is_told(tmp_path, drive):
@@ -271,7 +271,8 @@ def test_a_partition_that_an_iot_hub_never_had_is_not_found(hub, drive):
         time.sleep(0.5)  # the owner's back-off
     assert end == "not_found" and token > 2
     assert source.counters()["failures"] == 0
-    assert hub.ask("/state")["redirected"] <= 1 + token
+    # once at the start, then for a loss at most; six answers are what makes it final
+    assert hub.ask("/state")["redirected"] <= 1 + max(token, 7)
 
 
 def test_a_hub_made_anew_is_noticed(hub, drive):
@@ -311,10 +312,11 @@ def test_throttling_is_waited_out(hub, drive):
     source = drive(hub.connection_string()).up()
     source.read()
     last = source.messages(2)[-1]["offset"]
-    hub.fault(kind="throttle", seconds=2, code=50008)
+    began = time.monotonic()
+    hub.fault(kind="throttle", seconds=FOR_EVER, code=50008)
     line = source.expect("ended 0")
     assert line.startswith("ended 0 busy") and "50008" in line and "short of CPU" in line
-    began = time.monotonic()
+    hub.lift(kind="throttle")
     # the owner may be hasty, the source is not
     source.say(f"read 0 2 after:{last} 10")
     source.say("stop 0")
@@ -323,26 +325,31 @@ def test_throttling_is_waited_out(hub, drive):
     hub.send()
     assert source.next() == "opened 0"
     assert sequences(source.messages(1)) == [2]
-    assert 3.5 < time.monotonic() - began < 12
+    took = time.monotonic() - began
+    print(f"open again after {took:.1f} s")
+    assert took >= 4
     counters = source.counters()
     assert counters["busy"] == 1 and counters["failures"] == 0
 
 
 def test_a_hub_that_is_throttled_at_the_start_is_left_alone_for_a_while(hub, drive):
-    hub.fault(kind="throttle", seconds=3, code=50002)
+    hub.fault(kind="throttle", seconds=FOR_EVER, code=50002)
     source = drive(hub.connection_string())
     line = source.expect("down")
     assert "status 503" in line or "server-busy" in line
-    began = time.monotonic()
+    hub.lift(kind="throttle")
     source.up()
-    assert 3.5 < time.monotonic() - began < 12
+    took = time.monotonic() - source.began
+    print(f"up after {took:.1f} s")
+    assert took >= 4
 
 
 def test_a_quota_is_waited_out(hub, drive):
     source = drive(hub.connection_string()).up()
-    hub.fault(kind="quota", seconds=2)
+    hub.fault(kind="quota", seconds=FOR_EVER)
     source.say("read 0 1 earliest 10")
     assert source.expect("ended 0").startswith("ended 0 busy")
+    hub.lift(kind="quota")
     source.read(token=2)
 
 
@@ -356,11 +363,13 @@ def test_a_slow_hub_is_no_reason_to_leave(hub, drive):
 
 
 def test_a_refused_renewal_of_a_token_is_tried_again(hub, drive):
-    source = drive(hub.connection_string(), "--token-lifetime", "20").up()
+    lifetime = 30
+    source = drive(hub.connection_string(), "--token-lifetime", str(lifetime)).up()
     source.read()
-    time.sleep(14)
-    hub.fault(kind="token", status=503, seconds=2.5)
-    time.sleep(7)  # past the life of the first
+    hub.fault(kind="token", status=503, seconds=FOR_EVER)
+    wait_until(lambda: hub.ask("/state")["tokens_refused"] > 0, LONG, "a renewal is refused")
+    hub.lift(kind="token")
+    time.sleep(max(0, source.began + lifetime + 2 - time.monotonic()))  # past the life of the first
     hub.send()
     assert sequences(source.messages(1)) == [0]
     assert source.counters()["failures"] == 0
@@ -369,12 +378,12 @@ def test_a_refused_renewal_of_a_token_is_tried_again(hub, drive):
 
 def test_a_renewal_that_is_refused_once_costs_no_partition(hub, drive):
     """The service may err: its readers are lost and not refused, and it is asked again soon."""
-    source = drive(hub.connection_string(), "--token-lifetime", "10").up()
+    source = drive(hub.connection_string(), "--token-lifetime", "20").up()
     source.read()
-    hub.fault(kind="token", status=401, seconds=30)
-    assert source.expect("ended 0", 20).startswith("ended 0 lost")
+    hub.fault(kind="token", status=401, seconds=FOR_EVER)
+    assert source.expect("ended 0").startswith("ended 0 lost")
     assert "401" in source.expect("down")
-    hub.fault(kind="token", status=401, seconds=0.001)
+    hub.lift(kind="token")
     source.up()
     source.read(token=2)
     hub.send()
@@ -433,12 +442,11 @@ def annotations(sequence, offset):
 def _odd(drive):
     """odd(messages ...) starts a peer that sends them as they are, and gives a source of it."""
     pytest.importorskip("proton")
-    peers = []
+    peers, held = [], []
 
     def make(*messages):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        held.append(ports.reserve())
+        port = ports.number(held[-1])
         program = pathlib.Path(__file__).with_name("odd_hub.py")
         # pylint: disable-next=consider-using-with
         peers.append(subprocess.Popen(
@@ -451,7 +459,7 @@ def _odd(drive):
     yield make
     for peer in peers:
         peer.terminate()
-        peer.wait(10)
+        peer.wait(LONG)
         peer.stdout.close()
 
 

@@ -257,6 +257,7 @@ static bool do_state(struct control *c, struct json_object *body, struct json_ob
     json_object_object_add(out, "connections", json_object_new_int(connections));
     json_object_object_add(out, "connected", json_object_new_int64(hub->connected));
     json_object_object_add(out, "redirected", json_object_new_int64(hub->redirected));
+    json_object_object_add(out, "tokens_refused", json_object_new_int64(hub->tokens_refused));
     json_object_object_add(out, "stolen", json_object_new_int64(hub->stolen));
     json_object_object_add(out, "cpu_us", json_object_new_int64(clock_cpu_us()));
     json_object_object_add(out, "partitions", partitions_state(hub));

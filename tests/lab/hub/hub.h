@@ -54,8 +54,9 @@ struct hub {
     int64_t stolen;              /* links closed because an epoch won */
     int64_t connected;           /* connections accepted so far */
     struct faults faults;
-    int64_t redirected; /* answers of the IoT Hub so far */
-    int redirect_lag;   /* so many answers of the IoT Hub still name the old hub */
+    int64_t redirected;     /* answers of the IoT Hub so far */
+    int64_t tokens_refused; /* on demand */
+    int redirect_lag;       /* so many answers of the IoT Hub still name the old hub */
     char old_name[65];
     bool stopping;      /* the process is about to end */
     bool broken;        /* a log cannot be written: the process ends */

@@ -85,6 +85,7 @@ void request_put_token(struct connection *c, pn_message_t *request, pn_message_t
     const char *why = "";
     int64_t expires_s = 0;
     if (clock_now_us() < c->hub->faults.token_till) {
+        c->hub->tokens_refused++;
         put_status(c->hub, reply, c->hub->faults.token_status, "The token is refused on demand.",
                    NULL);
     } else if (!is(property(request, "operation"), "put-token")) {
