@@ -163,6 +163,8 @@ size_t lanes_drop(struct lanes *lanes, const void *partition, int64_t above_sequ
  * answered, but completes to nobody and is never sent again; the partition's pointer is forgotten.
  * Rows that were handed to `refused` must still be reported done. Calls no handler. */
 void lanes_abandon(struct lanes *lanes, const void *partition);
+/* Whether every row on the wire is waited for: none is of a partition that was lost since. */
+bool lane_is_wanted(const struct lane *lane);
 /* Parcels of the partition that are not completed. */
 size_t lanes_pending(const struct lanes *lanes, const void *partition);
 

@@ -57,3 +57,11 @@ void lanes_abandon(struct lanes *lanes, const void *partition)
         abandon(lanes, parcel);
     }
 }
+
+bool lane_is_wanted(const struct lane *lane)
+{
+    const struct parcel *parcel = lane->parcels;
+    while (parcel != NULL && parcel->wire_rows > 0 && !parcel->dropped)
+        parcel = parcel->next;
+    return parcel == NULL || parcel->wire_rows == 0;
+}

@@ -115,6 +115,14 @@ bool delivery_fill_bulk(struct delivery *delivery, struct lanes *lanes, uint32_t
 
 /* ---- answers ---- */
 
+bool delivery_is_wanted(const struct delivery *delivery)
+{
+    for (size_t i = 0; i < delivery->run_count; i++)
+        if (!lane_is_wanted(delivery->runs[i].lane))
+            return false;
+    return true;
+}
+
 void delivery_answer(struct delivery *delivery, struct lanes *lanes,
                      const struct delivery_verdict *verdict, delivery_retry retry, void *ctx,
                      int64_t now_us)

@@ -52,6 +52,9 @@ void delivery_fill_alone(struct delivery *delivery, struct lane *lane);
 bool delivery_fill_bulk(struct delivery *delivery, struct lanes *lanes, uint32_t max_rows,
                         int64_t now_us);
 
+/* Whether all of it is waited for: none of its rows is of a partition that was lost since. */
+bool delivery_is_wanted(const struct delivery *delivery);
+
 /* Tells every lane the verdict; the delivery has no rows afterwards. */
 void delivery_answer(struct delivery *delivery, struct lanes *lanes,
                      const struct delivery_verdict *verdict, delivery_retry retry, void *ctx,

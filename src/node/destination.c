@@ -363,6 +363,12 @@ static bool is_steady(void *ctx)
     return !pulse_is_late(&d->node->pulse, clock_now_us());
 }
 
+static bool is_wanted(void *ctx, const void *request_ctx)
+{
+    (void)ctx;
+    return delivery_is_wanted(request_ctx);
+}
+
 static void on_capacity(void *ctx)
 {
     wake(ctx);
@@ -431,6 +437,7 @@ static bool open_client(struct destination *d, const struct destination_config *
                                           .answered = on_answered,
                                           .capacity = on_capacity,
                                           .steady = is_steady,
+                                          .wanted = is_wanted,
                                           .state = on_state};
     struct error err;
     char *key = destination_secrets_key(&d->secrets, d->node, d->name);

@@ -313,7 +313,8 @@ static bool move(struct request *r, const struct error *why, int64_t now_us)
     struct thingworx *tw = r->tw;
     endpoint_note(r->endpoint, ENDPOINT_NOBODY, why, now_us);
     struct endpoint *other = endpoints_pick(&tw->endpoints, now_us);
-    if (other == NULL || ++r->moves >= tw->endpoints.count)
+    if (other == NULL || ++r->moves >= tw->endpoints.count ||
+        (tw->handlers.wanted != NULL && !tw->handlers.wanted(tw->handlers.ctx, r->ctx)))
         return false;
     tw->counters.moved++;
     send_request(r, other, now_us);
@@ -402,8 +403,7 @@ static void schedule(struct thingworx *tw, int64_t now_us)
     }
     /* rounded up, so that it is due when the timer says so */
     int64_t wait = due > now_us ? due - now_us + MS_US : 0;
-    struct timeval after = {wait / SECOND_US, wait % SECOND_US};
-    event_add(&tw->timer, &after);
+    event_add(&tw->timer, &(struct timeval){wait / SECOND_US, wait % SECOND_US});
 }
 
 static void turn(struct thingworx *tw)

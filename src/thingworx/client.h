@@ -75,6 +75,9 @@ struct thingworx_handlers {
     void (*capacity)(void *ctx);
     /* Asked before anything goes on, see http_set_gate. May be NULL. */
     bool (*steady)(void *ctx);
+    /* Asked before a request that reached nobody goes to another base URL: whether it may still be
+     * sent. If not, it is answered. May be NULL: it may. */
+    bool (*wanted)(void *ctx, const void *request_ctx);
     /* "ok", "paused" (configuration fault; the data is kept) or "unreachable"; on change only.
      * `why` is NULL for "ok". The change has been logged. May be NULL. */
     void (*state)(void *ctx, const char *state, const struct error *why);

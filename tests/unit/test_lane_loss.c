@@ -69,6 +69,31 @@ static void what_comes_after_a_drop_stands_behind_what_is_left(void **state)
     check_empty();
 }
 
+/* A request that reached nobody is not taken elsewhere after a loss, and what it still is to bring
+ * goes again. */
+static void a_request_with_rows_of_a_lost_partition_is_not_wanted(void **state)
+{
+    (void)state;
+    open_lanes(2, 1 << 20);
+    push("t", &red, 1, "{\"a\":1}");
+    push("t", &blue, 1, "{\"a\":2}");
+    push("t", &red, 2, "{\"a\":3}");
+    push("u", &blue, 2, "{\"a\":4}");
+    struct lane *t = take("t", 0, "1 2");
+    struct lane *u = take("u", 0, "4");
+    assert_true(lane_is_wanted(t));
+    lanes_abandon(lanes, &red);
+    assert_false(lane_is_wanted(t));
+    assert_true(lane_is_wanted(u));
+    answer(t, LANE_RETRY);
+    t = take("t", 0, "2");
+    assert_true(lane_is_wanted(t));
+    answer(t, LANE_ACCEPTED);
+    answer(u, LANE_ACCEPTED);
+    check_seen("done 1; done 2; ");
+    check_empty();
+}
+
 static void a_lost_partition_completes_to_nobody(void **state)
 {
     (void)state;
@@ -244,6 +269,7 @@ int main(void)
         TEST(a_planned_hand_over_finishes_what_was_touched),
         TEST(a_drop_spares_what_was_on_the_wire),
         TEST(what_comes_after_a_drop_stands_behind_what_is_left),
+        TEST(a_request_with_rows_of_a_lost_partition_is_not_wanted),
         TEST(a_lost_partition_completes_to_nobody),
         TEST(what_a_lost_partition_had_on_the_wire_is_not_sent_again),
         TEST(refused_rows_of_a_lost_partition_are_waited_for),

@@ -252,6 +252,26 @@ static void a_dead_base_url_is_left_at_once(void **state)
     assert_true(f->other.posts > 0);
 }
 
+/* Its partition may have been lost since it was asked for. */
+static void what_is_not_wanted_any_more_is_not_taken_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    f->config.probe_interval_ms = 600000; /* nothing but the requests finds out */
+    fixture_add_other(f);
+    fixture_open(f, NULL);
+    for (int i = 0; i < 2; i++) /* to each of the two in turn */
+        assert_int_equal(ask(f, "a", 0).class, ANSWER_ACCEPTED);
+    server_stop(&f->other);
+    f->unwanted = true;
+    unsigned unsent = 0;
+    for (int i = 0; i < 2; i++)
+        unsent += ask(f, "a", 0).class == ANSWER_RETRY;
+    assert_int_equal(unsent, 1);
+    assert_int_equal(f->server.posts, 2);
+    assert_int_equal(thingworx_count(f->tw).moved, 0);
+    assert_int_equal(thingworx_count(f->tw).in_flight, 0);
+}
+
 static void what_is_not_ready_is_avoided(void **state)
 {
     struct fixture *f = *state;
@@ -283,6 +303,7 @@ int main(void)
         CASE(silence_is_a_failure),
         CASE(a_refused_connection_opens_the_breaker),
         CASE(a_dead_base_url_is_left_at_once),
+        CASE(what_is_not_wanted_any_more_is_not_taken_elsewhere),
         CASE(what_is_not_ready_is_avoided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,6 +139,13 @@ static void on_state(void *ctx, const char *state, const struct error *why)
     }
 }
 
+static bool on_wanted(void *ctx, const void *request_ctx)
+{
+    const struct fixture *f = ctx;
+    assert_non_null(request_ctx);
+    return !f->unwanted;
+}
+
 static void on_guard(evutil_socket_t fd, short what, void *ctx)
 {
     struct fixture *f = ctx;
@@ -183,8 +190,11 @@ int fixture_teardown(void **state)
 
 struct thingworx_handlers fixture_handlers(struct fixture *f)
 {
-    return (struct thingworx_handlers){
-        .ctx = f, .answered = on_answered, .capacity = on_capacity, .state = on_state};
+    return (struct thingworx_handlers){.ctx = f,
+                                       .answered = on_answered,
+                                       .capacity = on_capacity,
+                                       .wanted = on_wanted,
+                                       .state = on_state};
 }
 
 void fixture_open(struct fixture *f, struct evdns_base *dns)

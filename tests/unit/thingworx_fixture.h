@@ -55,6 +55,7 @@ struct fixture {
     const char *urls[2];
     char state[16];
     unsigned capacity, states;
+    bool unwanted; /* what has not been sent yet */
 };
 
 /* Port 0 picks a free one. Starts as one that accepts everything. */
