@@ -11,6 +11,7 @@ from harness.postgres import Postgres, rows
 from harness.waiting import wait_until
 
 HUB = "demo"
+HELD = "device-held"
 _UNESCAPED = {"t": "\t", "n": "\n", "\\": "\\"}
 
 
@@ -178,7 +179,7 @@ class Cluster:
         counts = [sum(1 for node, _t, _s in grants.values() if node == name) for name in living]
         return sum(counts) == len(grants) and max(counts) - min(counts) <= 1
 
-    def wait_balanced(self, timeout=30):
+    def wait_balanced(self, timeout=60):
         wait_until(self.balanced, timeout, lambda: f"partitions are balanced: {self.grants()}")
 
     def delivered_all(self):
@@ -187,7 +188,7 @@ class Cluster:
         return all(checkpoints.get(partition, -1) >= last
                    for partition, last in self.hub.ends().items())
 
-    def wait_delivered(self, timeout=60):
+    def wait_delivered(self, timeout=90):
         wait_until(self.delivered_all, timeout, self._undelivered, every=0.1)
 
     def _undelivered(self):
@@ -196,6 +197,20 @@ class Cluster:
                   for partition, last in self.hub.ends().items()
                   if checkpoints.get(partition, -1) < last}
         return f"everything is delivered; behind by (partition: events): {behind}"
+
+    # --- faults ---
+
+    def hold(self, partition):
+        """ThingWorx takes an event of that partition and does not answer: whoever reads the partition
+        cannot finish what it has begun. Which other requests hang at that moment would be luck. Nobody
+        gives up waiting for the answer before the fault is cleared."""
+        self.query("SELECT holdfast.set_destination(name => 'thingworx', base_urls => %s,"
+                   " app_key_secret => 'thingworx-app-key', request_timeout_ms => 600000)",
+                   ([self.thingworx.base_url],), user="admin")
+        self.thingworx.make_things(names=[HELD])
+        self.thingworx.fault(kind="hang", thing=HELD)
+        self.hub.send(HELD, body={"seq": 1}, partition=int(partition))
+        wait_until(lambda: self.thingworx.state()["hanging"] > 0, 30, "its request hangs")
 
     # --- the proof ---
 

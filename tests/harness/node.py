@@ -2,12 +2,14 @@
 
 import os
 import re
+import signal
 
 from harness import http, place
 from harness.process import Child
 from harness.waiting import wait_until
 
 _PORT = re.compile(r"\bmsg=\"?listening\"?.*\bport=(\d+)")
+_GAP = "woken up after a gap"
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -33,6 +35,7 @@ class Node:
         self.child = None
         self.port = None
         self._log_from = 0
+        self._stopped = 0
 
     @property
     def log(self):
@@ -62,12 +65,12 @@ class Node:
             match = _PORT.search(file.read())
         return int(match.group(1)) if match else None
 
-    def wait_listening(self, timeout=30):
+    def wait_listening(self, timeout=60):
         self.port = self.port or wait_until(self._find_port, timeout,
                                             f"node {self.name} listens")
         return self
 
-    def wait_ready(self, timeout=30):
+    def wait_ready(self, timeout=60):
         """Until it trusts its lease."""
         self.wait_listening(timeout)
         wait_until(self.ready, timeout, f"node {self.name} is ready")
@@ -99,12 +102,18 @@ class Node:
         return self.child.pid
 
     def signal(self, number):
+        self._stopped += number == signal.SIGSTOP
         self.child.signal(number)
+
+    def stood_still(self):
+        """How often it has noticed a gap in its loop that was not of our making."""
+        text = self.log.read_text(errors="replace") if self.log.exists() else ""
+        return max(0, text.count(_GAP) - self._stopped)
 
     def kill(self):
         self.child.kill()
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=60):
         """A clean stop: it finishes what is in flight, checkpoints and leaves."""
         return self.child.stop(timeout)
 
@@ -113,6 +122,11 @@ class Node:
         with open(f"/proc/{self.pid}/stat", encoding="utf-8") as file:
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+
+    def waited_seconds(self):
+        """How long the process was ready to run so far, and no core was free."""
+        with open(f"/proc/{self.pid}/schedstat", encoding="utf-8") as file:
+            return int(file.read().split()[1]) / 1e9
 
     def memory_mib(self):
         """The most resident memory that it ever had."""

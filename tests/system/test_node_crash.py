@@ -9,10 +9,10 @@ from harness import place
 from harness.node import Node
 from harness.tcp_proxy import SYNC, UP, Proxy
 from harness.waiting import wait_until
-from proof import died_with, end, settle
+from proof import end, settle, undisturbed, unsaved
 
 RATE = 400
-TTL = 2.0
+TTL = 4.0
 ARGUMENTS = ["--ttl-ms", int(TTL * 1000)]
 GATE = 4711
 VICTIM = "victim"
@@ -67,11 +67,13 @@ def others_own_all(cluster):
 def die_at(cluster, function, provoke):
     """The victim is killed while a call of it is under way. Gives the duplicates it may cost."""
     victim = cluster.nodes[VICTIM]
-    orphans = len(cluster.partitions_of(VICTIM))
     with Gate(cluster, function) as gate:
         provoke()
         backend = wait_until(gate.waiting, 30, f"the victim waits in {function}()")
+        saved = cluster.checkpoints()
         victim.kill()
+        # Of all partitions: what it had given back, or gets, may be on the move.
+        duplicates = unsaved(cluster, saved)
         cluster.thingworx.clear_faults()
         killed_at = time.time()
         # The gate stays closed: nobody waits for what the dead node had begun.
@@ -83,7 +85,7 @@ def die_at(cluster, function, provoke):
                    f"the backend that was in {function}() is gone")
     emitted = cluster.hub.state()["emitted"]
     wait_until(lambda: cluster.hub.state()["emitted"] > emitted + RATE // 4, 30, "events flow on")
-    return died_with(RATE, orphans, cluster.hub.partitions)
+    return duplicates
 
 
 def touch(cluster):
@@ -100,6 +102,7 @@ def test_death_in_the_middle_of_a_call(make_cluster):
     for name, value in (("decline_pass_over_ms", "100"), ("flap_hold_ms", "0")):
         cluster.query("SELECT holdfast.set_setting(%s, %s)", (name, value), user="admin")
     duplicates = 0
+    broken = []  # what ends among the dead letters
     victim = cluster.nodes[VICTIM]
     for function, provoke in (
             ("save_checkpoints", lambda: None),
@@ -109,18 +112,16 @@ def test_death_in_the_middle_of_a_call(make_cluster):
             ("resolve", lambda: cluster.query(
                 "SELECT holdfast.set_fleet(name => 'demo', destination => 'thingworx',"
                 " device_pattern => '^device-')", user="admin")),
-            ("file_dead_letters", lambda: [
+            ("file_dead_letters", lambda: broken.extend(
                 cluster.hub.send("device-00001", raw="{", partition=int(p))
-                for p in cluster.partitions_of(VICTIM)]),
+                for p in cluster.partitions_of(VICTIM))),
             ("release", lambda: cluster.query("SELECT holdfast.drain_node(%s)", (VICTIM,),
                                               user="admin")),
             # Draining does not end before the deadline of the move.
             ("keep", lambda: [
                 cluster.query("SELECT holdfast.set_setting('move_deadline_ms', '300')",
                               user="admin"),
-                cluster.thingworx.fault(kind="hang"),
-                wait_until(lambda: victim.metric("holdfast_thingworx_requests_in_flight") >= 3, 30,
-                           "requests hang"),
+                cluster.hold(cluster.partitions_of(VICTIM)[0]),
                 cluster.query("SELECT holdfast.drain_node(%s)", (VICTIM,), user="admin")]),
             ("leave", lambda: victim.signal(signal.SIGTERM))):
         duplicates += die_at(cluster, function, provoke)
@@ -128,9 +129,8 @@ def test_death_in_the_middle_of_a_call(make_cluster):
         cluster.query("SELECT holdfast.set_setting('move_deadline_ms', '10000')", user="admin")
         victim.start()
         cluster.wait_balanced()
-    letters = len(cluster.dead_letters())
-    assert letters > 0
-    settle(cluster, duplicates=duplicates, dead_letters=letters)
+    assert broken
+    settle(cluster, duplicates=duplicates, dead_letters=len(broken))
     end(cluster)
 
 
@@ -153,12 +153,17 @@ def test_death_of_the_leader_in_the_middle_of_its_duties(make_cluster):
                          "   AND session_id < (SELECT session_id FROM holdfast.session"
                          "                      WHERE node = %s AND ended_at IS NULL)"
                          " ORDER BY session_id DESC LIMIT 1", (VICTIM,))[0].node
-    duplicates += died_with(RATE, len(cluster.partitions_of(gone)), 6)
-    duplicates += die_at(cluster, "sweep_dead", cluster.nodes[gone].kill)
+    def kill():
+        nonlocal duplicates
+        saved = cluster.checkpoints()
+        cluster.nodes[gone].kill()
+        duplicates += unsaved(cluster, saved)
+
+    more = die_at(cluster, "sweep_dead", kill)
     cluster.nodes[gone].start()
     victim.start()
     cluster.wait_balanced()
-    settle(cluster, duplicates=duplicates)
+    settle(cluster, duplicates=duplicates + more)
     end(cluster)
 
 
@@ -173,7 +178,9 @@ def test_death_in_the_middle_of_joining(make_cluster):
         victim.kill()
         emitted = cluster.hub.state()["emitted"]
         wait_until(lambda: cluster.hub.state()["emitted"] > emitted + RATE, 30, "events flow on")
-        wait_until(lambda: gate.waiting() is None, 30, "its backend is gone")
+        wait_until(lambda: gate.waiting() is None, 60, "its backend is gone")
+    if cluster.grants() != grants:
+        undisturbed(cluster)
     assert cluster.grants() == grants
     assert cluster.query("SELECT node FROM holdfast.session WHERE node = %s", (VICTIM,)) == []
     victim.start()
@@ -221,7 +228,7 @@ def test_a_second_process_of_the_same_name(make_cluster):
     steady(cluster)
     grants = cluster.grants()
     first = cluster.nodes["node-1"]
-    orphans = len(cluster.partitions_of("node-1"))
+    orphans = cluster.partitions_of("node-1")
     twin = Node(place.Part(cluster.run, "twin"), "node-1", first.dsn, ARGUMENTS,
                 secrets=cluster.run.path / "secrets").start(wait=False)
     try:
@@ -229,12 +236,16 @@ def test_a_second_process_of_the_same_name(make_cluster):
         wait_until(lambda: twin.log.read_text().count("refused to let this node join") >= 2, 60,
                    "the twin is refused, and tries again")
         assert "hint=" in twin.log.read_text() and not twin.ready()
+        if cluster.grants() != grants:
+            undisturbed(cluster)
         assert cluster.grants() == grants
+        saved = cluster.checkpoints()
         first.kill()
+        duplicates = unsaved(cluster, saved, orphans)
         wait_until(twin.ready, 30, "the twin has taken the place")
         cluster.nodes["node-1"] = twin
         cluster.wait_balanced()
-        settle(cluster, duplicates=died_with(RATE, orphans, 6))
+        settle(cluster, duplicates=duplicates)
         end(cluster)
     finally:
         if twin.alive:
@@ -264,51 +275,58 @@ def test_frozen_in_the_middle_of_a_message(make_cluster):
                                      match=f"holdfast {VICTIM} work")
         assert work.sprung.wait(20), "half of a request is sent"
         victim = cluster.nodes[VICTIM]
+        saved = cluster.checkpoints()
         victim.signal(signal.SIGSTOP)
         try:
-            (backend,) = cluster.query("SELECT pid, state, wait_event FROM pg_stat_activity"
-                                       " WHERE application_name = %s",
-                                       (f"holdfast {VICTIM} work",))
-            assert (backend.state, backend.wait_event) == ("active", "ClientRead")
+            duplicates = unsaved(cluster, saved, orphans)
+            backend = wait_until(
+                lambda: cluster.watch("SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+                                      " AND state = 'active' AND wait_event = 'ClientRead'",
+                                      (f"holdfast {VICTIM} work",)), TTL,
+                "its backend waits for the other half")[0].pid
             stopped_at = time.time()
-            wait_until(lambda: others_own_all(cluster), 20, "others own all")
+            wait_until(lambda: others_own_all(cluster), 60, "others own all")
             taken_at = time.time()
             before = cluster.checkpoints()
-            wait_until(lambda: all(cluster.checkpoints()[p] > before[p] for p in orphans), 20,
+            wait_until(lambda: all(cluster.checkpoints()[p] > before[p] for p in orphans), 60,
                        "their checkpoints move: nobody waits for the row locks")
             print(f"frozen in a half-sent request: others own all after"
                   f" {taken_at - stopped_at:.2f} s, and save")
-            assert not cluster.query("SELECT 1 FROM pg_stat_activity WHERE pid = %s",
-                                     (backend.pid,))
+            wait_until(lambda: not cluster.query("SELECT 1 FROM pg_stat_activity WHERE pid = %s",
+                                                 (backend,)), 20, "the sweep has ended its backend")
         finally:
             victim.signal(signal.SIGCONT)
         proxy.heal()
         cluster.wait_balanced()
-        settle(cluster, duplicates=died_with(RATE, len(orphans), 6))
+        settle(cluster, duplicates=duplicates)
         end(cluster)
 
 
 def test_frozen_for_less_than_its_lease(make_cluster):
     """It drops what it had not sent, asks, and goes on under the same grants."""
-    cluster = make_cluster(nodes=2, partitions=6, node_arguments=["--ttl-ms", 8000])
+    cluster = make_cluster(nodes=2, partitions=6, node_arguments=["--ttl-ms", 15_000])
     cluster.add_node(VICTIM)
     cluster.wait_balanced()
     steady(cluster)
     grants = cluster.grants()
+    own = cluster.partitions_of(VICTIM)
     victim = cluster.nodes[VICTIM]
+    saved = cluster.checkpoints()
     victim.signal(signal.SIGSTOP)
+    # What it had on the wire, or had not saved.
+    duplicates = unsaved(cluster, saved, own)
     emitted = cluster.hub.state()["emitted"]
     try:
         # Longer than the margin of a fifth, far shorter than the lease.
-        wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2.5 * RATE, 30,
+        wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 4 * RATE, 30,
                    "events are sent meanwhile")
     finally:
         victim.signal(signal.SIGCONT)
-    wait_until(lambda: victim.metric("holdfast_wakeups_total") == 1, 20, "it has noticed")
+    wait_until(lambda: victim.metric("holdfast_wakeups_total") >= 1, 20, "it has noticed")
     wait_until(victim.ready, 20, "it trusts its lease again")
-    assert cluster.grants() == grants
-    # What was on the wire when it froze is sent again.
-    settle(cluster, duplicates=RATE // 4)
+    settle(cluster, duplicates=duplicates)
+    if cluster.grants() != grants:
+        undisturbed(cluster)
     assert cluster.grants() == grants
     end(cluster)
 
@@ -332,10 +350,13 @@ def test_trust_counts_from_when_a_ping_was_sent(make_cluster):
         emitted = cluster.hub.state()["emitted"]
         wait_until(lambda: cluster.hub.state()["emitted"] > emitted + ttl * RATE, 60,
                    "pings are answered late")
+        if not victim.ready() or cluster.query(live) != sessions:
+            undisturbed(cluster)
         assert victim.ready() and cluster.query(live) == sessions
         # An answer that is later than two thirds of the lease leaves less trust than the next one
         # takes; counted from its arrival trust would last for ever.
         proxy.slow(0.7 * ttl, "down", match=lease)
+        proxy.refuse()  # or it would join again before we have looked
         wait_until(lambda: not victim.ready(), 4 * ttl, "it trusts its lease no more", every=0.005)
         assert cluster.query(live) == sessions, "the database holds that it lives"
         proxy.heal()
