@@ -9,6 +9,7 @@
 #include "node/membership.h"
 #include "node/parts.h"
 #include "store/bindings.h"
+#include "store/configuration.h"
 
 #include <stdlib.h>
 #include <utlist.h>
@@ -371,6 +372,19 @@ static void apply(struct batch *batch, const struct store_binding *row)
         ask_for(b, entry); /* the bindings changed while the question was on its way */
 }
 
+/* What did not come back is asked for again, if somebody waits for it. A fleet that is gone never
+ * answers: its events go by the one that their hub is of by now. */
+static void ask_again(struct binder *b, struct question *q, bool fleet_gone)
+{
+    bool again = q->asked && q->waiting != NULL;
+    q->asked = q->held = false;
+    if (again && fleet_gone)
+        release(b, q);
+    else if (again)
+        ask_for(b, q->entry);
+    question_end(b, q);
+}
+
 static void on_resolved(void *ctx, const struct store_binding *rows, size_t count,
                         const struct error *err)
 {
@@ -387,15 +401,10 @@ static void on_resolved(void *ctx, const struct store_binding *rows, size_t coun
             log_error(b->node->log, "could not resolve devices", err,
                       F_TEXT("fleet", batch->fleet->name), F_NUMBER("devices", batch->count));
     }
-    /* What did not come back is asked for again. */
-    for (size_t i = 0; i < batch->count; i++) {
-        struct question *q = batch->asked[i];
-        bool again = q->asked;
-        q->asked = q->held = false;
-        if (again)
-            ask_for(b, q->entry);
-        question_end(b, q);
-    }
+    bool gone =
+        err != NULL && configuration_fleet(b->node->configuration, batch->fleet->name) == NULL;
+    for (size_t i = 0; i < batch->count; i++)
+        ask_again(b, batch->asked[i], gone);
     free(batch);
 }
 

@@ -132,12 +132,10 @@ static bool read_payload(struct node_parts *node, const struct fleet_config *fle
     return payload_read(node->payload, fleet, message, thing, why);
 }
 
-static void deliver(struct node_parts *node, const char *fleet_name, struct event_view *event,
-                    const struct lane_key *key)
+static void deliver(struct node_parts *node, const struct fleet_config *fleet,
+                    struct event_view *event, const struct lane_key *key)
 {
-    const struct fleet_config *fleet = configuration_fleet(node->configuration, fleet_name);
-    struct destination *destination =
-        fleet != NULL ? destinations_find(node->destinations, fleet->destination) : NULL;
+    struct destination *destination = destinations_find(node->destinations, fleet->destination);
     if (destination == NULL) {
         give_up(node, event, "refused", "the fleet of the device has no destination");
         return;
@@ -167,11 +165,16 @@ static void deliver(struct node_parts *node, const char *fleet_name, struct even
     }
 }
 
-static void route(struct node_parts *node, const char *fleet, struct event_view *event)
+static void route(struct node_parts *node, const char *fleet_name, struct event_view *event)
 {
+    const struct fleet_config *fleet = configuration_fleet(node->configuration, fleet_name);
     const struct lane_key *key = NULL;
     const struct source_message *message = event->message;
-    switch (binder_find(node->binder, fleet, message->device, message->module, &key)) {
+    if (fleet == NULL) {
+        give_up(node, event, "refused", "the fleet of the device is not configured any more");
+        return;
+    }
+    switch (binder_find(node->binder, fleet_name, message->device, message->module, &key)) {
     case BINDING_BOUND:
         deliver(node, fleet, event, key);
         break;
@@ -179,7 +182,7 @@ static void route(struct node_parts *node, const char *fleet, struct event_view 
         give_up(node, event, "unbound", "no rule and no row binds the device to a Thing");
         break;
     case BINDING_PENDING:
-        binder_wait(node->binder, fleet, event->owner, event->ticket, message);
+        binder_wait(node->binder, fleet_name, event->owner, event->ticket, message);
         break;
     }
 }
@@ -221,23 +224,31 @@ void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
     route(node, hub_fleet(grant_hub(grant)), &event);
 }
 
+/* The name of the fleet that an owner's events are of by now; NULL if there is none. */
+static const char *fleet_of(const void *partition)
+{
+    const struct owner *owner = partition;
+    if (owner == NULL || owner->kind == OWNER_HEARTBEAT)
+        return NULL;
+    if (owner->kind == OWNER_REPLAY)
+        return replay_fleet(partition);
+    const struct hub *hub = grant_hub(partition);
+    return hub != NULL ? hub_fleet(hub) : NULL;
+}
+
 void flow_resolved(struct node_parts *node, const char *fleet, const struct waiting_event *waiting)
 {
     struct event_view event = {waiting->owner, waiting->ticket, &waiting->message};
-    route(node, fleet, &event);
+    /* The hub may be of another fleet by now, and the one that was asked be gone. */
+    const char *now =
+        configuration_fleet(node->configuration, fleet) == NULL ? fleet_of(waiting->owner) : NULL;
+    route(node, now != NULL ? now : fleet, &event);
 }
 
 const struct fleet_config *flow_fleet(const struct node_parts *node, const struct parcel *parcel)
 {
-    const struct owner *owner = parcel->partition;
-    if (owner == NULL || owner->kind == OWNER_HEARTBEAT)
-        return NULL;
-    const struct hub *hub = owner->kind == OWNER_GRANT ? grant_hub(parcel->partition) : NULL;
-    if (owner->kind == OWNER_GRANT && hub == NULL)
-        return NULL;
-    return configuration_fleet(node->configuration, owner->kind == OWNER_GRANT
-                                                        ? hub_fleet(hub)
-                                                        : replay_fleet(parcel->partition));
+    const char *fleet = fleet_of(parcel->partition);
+    return fleet != NULL ? configuration_fleet(node->configuration, fleet) : NULL;
 }
 
 /* ---- the way back ------------------------------------------------------------------------- */

@@ -16,7 +16,8 @@ struct waiting_event;
 /* A message of a grant, already taken up by its tracker under `ticket`. */
 void flow_message(struct node_parts *node, struct grant *grant, uint64_t ticket,
                   const struct source_message *message);
-/* An event whose device is now resolved (or known to be unbound). The flow owns nothing of it. */
+/* An event whose device is now resolved (or known to be unbound), or that waited for a fleet which
+ * is gone. The flow owns nothing of it. */
 void flow_resolved(struct node_parts *node, const char *fleet, const struct waiting_event *event);
 /* The fleet that the parcel belongs to; NULL: nobody waits for it, or there is none any more. */
 const struct fleet_config *flow_fleet(const struct node_parts *node, const struct parcel *parcel);

@@ -164,3 +164,26 @@ def test_a_new_log_is_found_by_who_read_nothing(make_cluster, takes_over):
     settle(cluster, duplicates=died_with(RATE, 1, 1))
     assert cluster.query("SELECT generation FROM holdfast.partition")[0].generation == 2
     end(cluster)
+
+
+def test_a_fleet_is_dropped_while_its_devices_are_looked_up(make_cluster):
+    """Their events go by the fleet that the hub is of by now; nothing waits for the old one."""
+    cluster = make_cluster(nodes=1, partitions=1, things=["device-1", "device-2"])
+    cluster.hub.send("device-1", body={"x": 1})
+    cluster.wait_delivered()
+    change = cluster.postgres.connect("admin", cluster.database)
+    change.autocommit = False
+    with change.cursor() as cursor:
+        cursor.execute("SELECT holdfast.set_fleet(name => 'other', destination => 'thingworx')")
+        cursor.execute("SELECT holdfast.set_hub('demo', 'other', 'demo-hub', 'holdfast')")
+        cursor.execute("SELECT holdfast.drop_fleet('demo')")
+        cluster.hub.send("device-2", body={"x": 2})
+        wait_until(lambda: cluster.query(
+            "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%holdfast.resolve%%' AND"
+            " wait_event_type = 'Lock' AND pid <> pg_backend_pid()"), 30,
+                   "the node waits for the fleet of device-2")
+    change.commit()
+    change.close()
+    cluster.wait_delivered()
+    assert cluster.dead_letters() == []
+    end(cluster)
