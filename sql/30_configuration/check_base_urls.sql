@@ -38,6 +38,8 @@ BEGIN
       FROM unnest(urls) AS u (url)
      WHERE u.url IS NULL
         OR u.url !~ '^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]+)*/Thingworx$'
+        OR substring(u.url FROM '^https?://(?:[A-Za-z0-9._-]+|\[[^]]*\]):([0-9]{1,5})/')::int
+           NOT BETWEEN 1 AND 65535
      LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'a base URL is not of the form http(s)://host[:port]/Thingworx'

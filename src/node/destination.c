@@ -430,7 +430,8 @@ static void client_config(const struct destination *d, const struct destination_
                                     .log = d->node->log};
 }
 
-static bool open_client(struct destination *d, const struct destination_config *config)
+/* One whose base URLs cannot be used keeps what it is given until they are put right. */
+static void open_client(struct destination *d, const struct destination_config *config)
 {
     struct thingworx_config settings;
     struct thingworx_handlers handlers = {.ctx = d,
@@ -439,29 +440,20 @@ static bool open_client(struct destination *d, const struct destination_config *
                                           .steady = is_steady,
                                           .wanted = is_wanted,
                                           .state = on_state};
-    struct error err;
     char *key = destination_secrets_key(&d->secrets, d->node, d->name);
     client_config(d, config, key, &settings);
-    d->client = thingworx_open(d->node->base, d->node->dns, &settings, handlers, &err);
+    d->client = thingworx_open(d->node->base, d->node->dns, &settings, handlers);
     secret_free(key);
-    if (d->client != NULL) {
-        destination_secrets_secure(&d->secrets, d->node, d->name, d->client);
-        return true;
-    }
-    log_error(d->node->log, "the destination cannot be used", &err, F_TEXT("destination", d->name));
-    return false;
+    destination_secrets_secure(&d->secrets, d->node, d->name, d->client);
 }
 
 void destination_free(struct destination *d)
 {
-    if (d->client != NULL)
-        thingworx_close(d->client);
+    thingworx_close(d->client);
     deliveries_free(&d->deliveries);
     creations_free(d->creations);
-    if (d->lanes != NULL)
-        lanes_free(d->lanes);
-    if (d->pump != NULL)
-        event_free(d->pump);
+    lanes_free(d->lanes);
+    event_free(d->pump);
     bulk_answer_free(&d->bulk_answer);
     destination_meters_close(&d->meters, d->node, d->name);
     free(d->name);
@@ -490,10 +482,7 @@ struct destination *destination_open(struct node_parts *node,
     set_limits(d, config);
     d->creations = creations_create(node, d->name);
     concurrency_init(&d->concurrency, config->max_in_flight, config->adaptive);
-    if (!open_client(d, config)) {
-        destination_free(d);
-        return NULL;
-    }
+    open_client(d, config);
     d->pump = event_new(node->base, -1, 0, on_pump, d);
     d->lanes = make_lanes(d);
     return d;

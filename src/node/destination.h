@@ -16,7 +16,7 @@ struct lanes;
 struct node_parts;
 struct parcel;
 
-/* NULL, and logged, if a base URL is unusable. */
+/* If a base URL is unusable it sends nothing, and says so, until it is changed. */
 struct destination *destination_open(struct node_parts *node,
                                      const struct destination_config *config);
 void destination_free(struct destination *d);

@@ -62,11 +62,8 @@ struct destination *destinations_find(struct destinations *all, const char *name
 
 static void add(struct destinations *all, const struct destination_config *config)
 {
-    struct destination *destination = destination_open(all->node, config);
-    if (destination == NULL)
-        return;
     struct entry *entry = xcalloc(1, sizeof *entry);
-    *entry = (struct entry){.destination = destination, .configured = true};
+    *entry = (struct entry){.destination = destination_open(all->node, config), .configured = true};
     DL_APPEND(all->list, entry);
 }
 

@@ -21,8 +21,7 @@ void destinations_configure(struct destinations *d, const struct configuration *
 /* Reads the app keys again, so that a replaced secret takes effect. */
 void destinations_reload_secrets(struct destinations *d);
 
-/* NULL when there is none of that name, or its app key cannot be read. Valid until the next
- * configure. */
+/* NULL when there is none of that name. Valid until the next configure. */
 struct destination *destinations_find(struct destinations *d, const char *name);
 
 /* The three below reach the lanes of every destination. */

@@ -102,7 +102,7 @@ static void update_state(struct thingworx *tw)
     if (state == STATE_PAUSED)
         why = &tw->why;
     else if (state == STATE_UNREACHABLE)
-        why = &tw->endpoints.list[0]->fault;
+        why = tw->endpoints.count > 0 ? &tw->endpoints.list[0]->fault : &tw->why;
     if (why == NULL)
         log_info(tw->log, "destination works", F_TEXT("destination", tw->name));
     else if (state == STATE_PAUSED)
@@ -460,7 +460,7 @@ static void set_limits(struct thingworx *tw, const struct thingworx_config *conf
 
 struct thingworx *thingworx_open(struct event_base *base, struct evdns_base *dns,
                                  const struct thingworx_config *config,
-                                 struct thingworx_handlers handlers, struct error *err)
+                                 struct thingworx_handlers handlers)
 {
     struct thingworx *tw = xcalloc(1, sizeof(*tw));
     tw->base = base;
@@ -480,17 +480,14 @@ struct thingworx *thingworx_open(struct event_base *base, struct evdns_base *dns
                                                     .log = tw->log,
                                                     .changed = turn_soon,
                                                     .ctx = tw};
-    struct base_url *urls =
-        endpoints_read(&tw->endpoints, config->base_urls, config->base_url_count, err);
-    if (urls == NULL) {
-        thingworx_close(tw);
-        return NULL;
-    }
     tw->http = tw->endpoints.shared.http = http_open(base, MAX_IN_FLIGHT, on_drained, tw);
     http_set_gate(tw->http, handlers.steady, handlers.ctx);
     make_headers(tw);
     set_limits(tw, config);
-    endpoints_set(&tw->endpoints, urls, config->base_url_count, clock_now_us());
+    struct base_url *urls =
+        endpoints_read(&tw->endpoints, config->base_urls, config->base_url_count, &tw->why);
+    if (urls != NULL)
+        endpoints_set(&tw->endpoints, urls, config->base_url_count, clock_now_us());
     turn_soon(tw);
     return tw;
 }

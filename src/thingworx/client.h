@@ -95,11 +95,12 @@ struct thingworx_counters {
     unsigned usable; /* base URLs whose breaker is closed */
 };
 
-/* Checks the configuration and starts probing. Strings are copied. NULL with `err` (and a hint)
- * if a base URL is unusable. `dns` may be NULL if every host is a numeric address. */
+/* Checks the configuration and starts probing. Strings are copied. If a base URL is unusable
+ * nothing is sent, and the state is "unreachable" for that reason, until thingworx_reconfigure puts
+ * it right. `dns` may be NULL if every host is a numeric address. */
 struct thingworx *thingworx_open(struct event_base *base, struct evdns_base *dns,
                                  const struct thingworx_config *config,
-                                 struct thingworx_handlers handlers, struct error *err);
+                                 struct thingworx_handlers handlers);
 
 /* Whether a request may be sent now: room, not paused (or a trial is due), a base URL usable. */
 bool thingworx_ready_to_send(const struct thingworx *tw, int64_t now_us);

@@ -23,8 +23,10 @@ static bool check_url(const struct endpoints *all, const struct base_url *urls, 
             error_set(err, "the base URL %s is given twice", urls[n].text);
             return error_hint(err, "name every base URL once");
         }
-    if (!urls[n].numeric && all->shared.dns == NULL)
-        return error_set(err, "%s: no resolver for host names", urls[n].text);
+    if (!urls[n].numeric && all->shared.dns == NULL) {
+        error_set(err, "%s: no resolver for host names", urls[n].text);
+        return error_hint(err, "name the host by its address");
+    }
     return true;
 }
 

@@ -16,7 +16,7 @@ SELECT throws_ok(format('SELECT holdfast.set_destination(''d'', %L, ''k'')', url
   FROM unnest(ARRAY[NULL, '{}', '{http://a}', '{a/Thingworx}', '{ftp://a/Thingworx}',
                     '{http://user:pw@a/Thingworx}', '{http://a/Thingworx?appKey=1}',
                     '{http://a/Thingworx/Things}', '{http:///Thingworx}', '{http://a/Thingworx,NULL}',
-                    '{"http://a /Thingworx"}']) AS urls;
+                    '{"http://a /Thingworx"}', '{http://a:0/Thingworx}', '{https://[::1]:65536/Thingworx}']) AS urls;
 SELECT throws_ok(format('SELECT holdfast.set_destination(''d'', ARRAY[''http://a/Thingworx''], ''k'', %s)', more),
                  '22023', NULL, 'an argument of set_destination is refused: ' || more)
   FROM unnest(ARRAY[$$delivery => 'both'$$, 'delivery => NULL', 'max_rows_per_second => -1', 'failed_after_s => 0',

@@ -53,6 +53,24 @@ def test_a_long_outage_marks_it_failed(make_cluster, fault):
     end(cluster)
 
 
+def test_a_base_url_that_no_node_can_use_costs_no_event(make_cluster):
+    """What nobody can be sent to waits; once it is put right all of it is delivered."""
+    cluster = make_cluster(started=False, nodes=0, partitions=1, devices=2)
+    cluster.prepare()
+    cluster.configure()
+    set_destination(cluster, base_urls=["http://[1:2:3]/Thingworx"])
+    cluster.hub.generate(devices=2, rate=0, events=50, preload=True)
+    cluster.add_node("node-1")
+    wait_until(lambda: cluster.nodes["node-1"].metric("holdfast_events_received_total") == 50, 30,
+               "the events are read")
+    wait_until(lambda: destination(cluster).state == "unreachable", 30, "it is said")
+    assert "base URL" in destination(cluster).reason
+    assert cluster.dead_letters() == []
+    set_destination(cluster)
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
 def test_memory_does_not_depend_on_the_length_of_an_outage(make_cluster):
     """Ten times as much as may be in flight comes meanwhile."""
     cluster = make_cluster(nodes=1, partitions=1, devices=40)

@@ -140,19 +140,32 @@ static void reconfigures_under_load(void **state)
     assert_int_equal(a.endpoint, UINT32_MAX);
 }
 
-static void refuses_bad_configurations(void **state)
+/* With base URLs that cannot be used nothing is sent; what waits goes out when they are put right.
+ */
+static void bad_base_urls_are_put_right(void **state)
 {
     struct fixture *f = *state;
-    struct error err = {0};
-    struct thingworx_handlers handlers = fixture_handlers(f);
-    f->config.base_url_count = 0;
-    assert_null(thingworx_open(f->base, NULL, &f->config, handlers, &err));
-    assert_true(strlen(err.hint) > 0);
-    f->urls[0] = "http://name.example/Thingworx"; /* no resolver given */
-    f->config.base_url_count = 1;
-    assert_null(thingworx_open(f->base, NULL, &f->config, handlers, &err));
-    f->urls[0] = "ftp://127.0.0.1/";
-    assert_null(thingworx_open(f->base, NULL, &f->config, handlers, &err));
+    struct thingworx_config good = f->config;
+    const char *bad[][2] = {{"http://name.example/Thingworx"}, /* no resolver given */
+                            {"ftp://127.0.0.1/"},
+                            {"http://127.0.0.1:99999/Thingworx"},
+                            {f->url, f->url}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        f->config.base_urls = bad[i];
+        f->config.base_url_count = bad[i][1] != NULL ? 2 : 1;
+        fixture_open(f, NULL);
+        WAIT_UNTIL(f, strcmp(f->state, "unreachable") == 0);
+        assert_false(thingworx_ready_to_send(f->tw, clock_now_us()));
+        assert_null(thingworx_base_url(f->tw, 0, &(enum breaker_state){BREAKER_CLOSED}));
+        thingworx_restart(f->tw);
+        thingworx_cancel(f->tw);
+        struct error err = {0};
+        assert_true(thingworx_reconfigure(f->tw, &good, &err));
+        assert_int_equal(ask(f, "a", 0).class, ANSWER_ACCEPTED);
+        WAIT_UNTIL(f, strcmp(f->state, "ok") == 0);
+        thingworx_close(f->tw);
+        f->tw = NULL;
+    }
 }
 
 static unsigned threads(void)
@@ -230,7 +243,7 @@ int main(void)
         CASE(large_bodies_arrive),
         CASE(closing_and_cancelling_in_flight),
         CASE(reconfigures_under_load),
-        CASE(refuses_bad_configurations),
+        CASE(bad_base_urls_are_put_right),
         CASE(names_are_resolved_on_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,8 +199,7 @@ struct thingworx_handlers fixture_handlers(struct fixture *f)
 
 void fixture_open(struct fixture *f, struct evdns_base *dns)
 {
-    struct error err = {0};
-    f->tw = thingworx_open(f->base, dns, &f->config, fixture_handlers(f), &err);
+    f->tw = thingworx_open(f->base, dns, &f->config, fixture_handlers(f));
     assert_non_null(f->tw);
 }
 
