@@ -23,12 +23,14 @@ enum { ROUND_TRIPS = 11 };
 
 /* ---- each host of the connection string --------------------------------------------------- */
 
+enum host_state { ASKED, FAILED, STANDBY, PRIMARY };
+
 struct host_trial {
     struct check *check;
     struct pg_host_list list;
     struct pg_connection *pg[PG_HOSTS_MAX];
     struct error why[PG_HOSTS_MAX];
-    enum { ASKED, FAILED, STANDBY, PRIMARY } state[PG_HOSTS_MAX];
+    enum host_state state[PG_HOSTS_MAX];
     struct host_call {
         struct host_trial *trial;
         size_t index;
@@ -69,7 +71,7 @@ static void tell_hosts(struct host_trial *t)
     check_done(t->check);
 }
 
-static void told_host(struct host_call *call, int state, const struct error *why)
+static void told_host(struct host_call *call, enum host_state state, const struct error *why)
 {
     struct host_trial *t = call->trial;
     if (t->state[call->index] != ASKED)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 /* The HTTP port itself, on a real socket: a peer sends anything, in packets cut by the input, and
  * closes its side. Every byte that comes back belongs to a well-formed answer, and the connection
  * ends. A 0xff in the input ends a packet and is not sent. */
+
+enum { CONNECT_ATTEMPTS = 20, CONNECT_AGAIN_MS = 100 };
 
 static struct event_base *base;
 static struct admin_http *http;
@@ -52,22 +55,33 @@ static void start(void)
         abort();
 }
 
-/* From another address of the loopback each time: ports of closed connections rest for a minute. */
+/* From another address of the loopback each time, with a port that is chosen when the other end is
+ * known: ports of closed connections rest for a minute, and there may be many. What the system has
+ * too little of for a moment is no fault of the port: it says so, and tries again. */
 static int connect_to_it(void)
 {
     static uint32_t host;
-    struct sockaddr_in source = {.sin_family = AF_INET,
-                                 .sin_addr.s_addr = htonl(0x7f000002U + host++ % 4000000U)};
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons(admin_http_port(http)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct linger none = {.l_onoff = 1}; /* no port of ours waits for its end */
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&source, sizeof source) != 0 ||
-        connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) != 0)
-        abort();
-    return fd;
+    int on = 1;
+    for (int attempt = 0; attempt < CONNECT_ATTEMPTS; attempt++) {
+        struct sockaddr_in source = {.sin_family = AF_INET,
+                                     .sin_addr.s_addr = htonl(0x7f000002U + host++ % 4000000U)};
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd >= 0 && setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) == 0 &&
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0 &&
+            bind(fd, (const struct sockaddr *)&source, sizeof source) == 0 &&
+            connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+            return fd;
+        perror("fuzz_http_port cannot connect");
+        if (fd >= 0)
+            (void)close(fd);
+        (void)event_base_loop(base, EVLOOP_NONBLOCK);
+        (void)poll(NULL, 0, CONNECT_AGAIN_MS);
+    }
+    abort();
 }
 
 /* One answer at `at`; where it ends. Only answers to HEAD have a length and no body. */

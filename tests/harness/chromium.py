@@ -57,7 +57,7 @@ class Chromium:
         line, self.bytes = self.bytes.split(b"\0", 1)
         return json.loads(line)
 
-    def call(self, method, timeout=60, **parameters):
+    def call(self, method, timeout=180, **parameters):
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
         if self.session:
@@ -91,7 +91,7 @@ class Chromium:
             raise RuntimeError(found["exceptionDetails"])
         return found["result"].get("value")
 
-    def wait(self, script, timeout=60):
+    def wait(self, script, timeout=180):
         deadline = time.monotonic() + timeout
         while not self.value(script):
             if time.monotonic() > deadline:

@@ -14,7 +14,7 @@ from harness.screen import Screen
 from harness.waiting import TimedOut, wait_until
 
 HEADER = ("node", "role", "partitions", "events/s", "lag", "checkpoint age")
-LONGEST_DRAIN = 60
+LONGEST_DRAIN = 120
 
 
 def positive(text):
@@ -111,7 +111,7 @@ class Demo:
             time.sleep(max(0.0, due - time.monotonic()))
 
     def kill(self):
-        leader = wait_until(self.cluster.leader, 10, "there is a leader")
+        leader = wait_until(self.cluster.leader, 60, "there is a leader")
         self.victim = leader if self.options.kill == "leader" else next(
             name for name in sorted(self.cluster.nodes) if name != leader)
         self.orphans = self.cluster.partitions_of(self.victim)
@@ -122,7 +122,7 @@ class Demo:
         self.killed_at = time.time()
         node.kill()
         if self.options.kill == "leader":
-            term = wait_until(lambda: self.cluster.term_after(self.killed_at), 30,
+            term = wait_until(lambda: self.cluster.term_after(self.killed_at), 60,
                               "another node leads")
             self.leader_ms = round(term / 1000 - self.killed_at * 1000)
             self.screen.say(f"{self.cluster.leader()} leads since {self.leader_ms} ms "

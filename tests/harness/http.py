@@ -31,7 +31,7 @@ def call(url, method="GET", body=None, timeout=60):
 _SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})? ([-+.\w]+)$")
 
 
-def metrics(url, timeout=10):
+def metrics(url, timeout=60):
     """Prometheus text as {name: {labels: value}}."""
     status, text = fetch(url, timeout=timeout)
     if status != 200:

@@ -72,7 +72,7 @@ def azurite(place):
         return False
 
     try:
-        wait_until(listens, 30, "azurite listens", every=0.1)
+        wait_until(listens, 120, "azurite listens", every=0.1)
         yield (f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={key};"
                f"BlobEndpoint=http://127.0.0.1:{port}/{ACCOUNT};")
     finally:

@@ -9,11 +9,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from harness import process
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RUN = ROOT / "run"
+REMOVE_ATTEMPTS = 50
 
 
 def build_folder():
@@ -160,9 +162,14 @@ class Part:
 
 
 def remove(path, record):
-    shutil.rmtree(path, ignore_errors=True)
-    for folder in record.get("outside", []):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Removes what a run has left. Another process may be doing the same, and a backend of a server
+    that was killed may still write: so it looks whether it has gone."""
+    for folder in [path, *record.get("outside", [])]:
+        for _attempt in range(REMOVE_ATTEMPTS):
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.exists(folder):
+                break
+            time.sleep(0.1)
 
 
 def records():

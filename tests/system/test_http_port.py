@@ -5,7 +5,7 @@ import resource
 import socket
 
 import pytest
-from http_kit import ASK, Peer, lonely_node, refused, wait_refused
+from http_kit import ASK, Peer, lonely_node, refused, refused_so_far, wait_refused
 
 from harness.waiting import wait_until
 
@@ -157,7 +157,7 @@ def test_who_takes_a_byte_at_a_time_is_let_go(make_node):
         def let_go():
             with contextlib.suppress(ConnectionError, BlockingIOError):
                 peer.socket.recv(200, socket.MSG_DONTWAIT)
-            return refused(node, "slow_reader")
+            return refused_so_far(node, "slow_reader")
         wait_until(let_go, 60, "the peer that takes little is let go")
 
 

@@ -15,6 +15,7 @@ sys.path.append(str(place.ROOT / "tests/tools"))
 import tables  # pylint: disable=wrong-import-position
 
 RATE = 400
+TTL_MS = 15000  # a busy machine shall cost no lease where no hand-over may be a forced one
 
 
 def families(text):
@@ -32,7 +33,7 @@ def page(node):
 
 def promtool(*arguments, text=None):
     done = subprocess.run(["promtool", *arguments], input=text, capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=300, check=False)
     assert done.returncode == 0 and not done.stderr.strip(), done.stdout + done.stderr
 
 
@@ -42,7 +43,7 @@ def read_as_openmetrics(node, folder):
         f"http://{node.address}:{node.port}/metrics",
         headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=30) as answer:
+    with opener.open(request, timeout=120) as answer:
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text;")
         text = answer.read().decode()
     assert "# UNIT holdfast_lag_seconds seconds\n" in text
@@ -55,7 +56,7 @@ def read_as_openmetrics(node, folder):
 
 
 def test_a_scrape_under_load(make_cluster):
-    cluster = make_cluster(nodes=2, partitions=4)
+    cluster = make_cluster(nodes=2, partitions=4, node_arguments=["--ttl-ms", str(TTL_MS)])
     cluster.hub.generate(rate=RATE)
     nodes = cluster.nodes
     wait_until(lambda: all(node.metric("holdfast_events_delivered_total") > RATE
@@ -72,11 +73,14 @@ def test_a_scrape_under_load(make_cluster):
     # A hand-over, as both sides count it.
     before = {name: node.metrics() for name, node in nodes.items()}
     cluster.query("SELECT holdfast.drain_node('node-1')", user="admin")
-    wait_until(lambda: cluster.partitions_of("node-1") == [], 30, "node-1 is drained")
+    wait_until(lambda: cluster.partitions_of("node-1") == [], 60, "node-1 is drained")
     # How far behind a partition is, is known from its first event on.
-    wait_until(lambda: len(nodes["node-2"].metrics().get("holdfast_partition_lag_events", {})) == 4, 30,
+    wait_until(lambda: len(nodes["node-2"].metrics().get("holdfast_partition_lag_events", {})) == 4, 60,
                "node-2 has had an event of each partition")
     found = settle(cluster, duplicates=0)
+    # A ping goes out every third of the TTL only.
+    wait_until(lambda: all(node.metric("holdfast_lease_renewal_seconds_count") > 0
+                           for node in nodes.values()), 60, "both have renewed their leases")
     after = {name: node.metrics() for name, node in nodes.items()}
 
     def growth(name, metric, labels=""):
@@ -111,9 +115,8 @@ def test_a_scrape_under_load(make_cluster):
     assert whole("holdfast_leader") == 1
     for figures in after.values():
         assert figures["holdfast_destination_state"][f'{labels},state="ok"'] == 1
-        assert figures["holdfast_lease_renewal_seconds_count"][""] > 0
         assert figures["holdfast_database_round_trip_seconds_count"][""] > 0
-        assert 0 < figures["holdfast_lease_remaining_trust_seconds"][""] <= 5
+        assert 0 < figures["holdfast_lease_remaining_trust_seconds"][""] <= TTL_MS / 1000
         assert figures["process_open_fds"][""] > 3
     end(cluster)
 
@@ -129,16 +132,19 @@ def test_what_waits_and_what_is_lost(make_cluster):
     cluster.thingworx.fault(kind="status", status=503)
     destination = cluster.query("SELECT name FROM holdfast.destination")[0][0]
     away = f'destination="{destination}",state="unreachable"'
-    wait_until(lambda: other.metrics()["holdfast_destination_state"][away] == 1, 60,
-               "the destination counts as unreachable")
-    figures = other.metrics()
-    assert sum(value for key, value in figures["holdfast_base_url_breaker_state"].items()
-               if 'state="closed"' not in key) >= 1
+
+    def left():
+        figures = other.metrics()
+        return figures["holdfast_destination_state"][away] == 1 and sum(
+            value for key, value in figures["holdfast_base_url_breaker_state"].items()
+            if 'state="closed"' not in key) >= 1
+
+    wait_until(left, 60, "the destination counts as unreachable, its base URL as left")
     wait_until(lambda: other.metrics()["holdfast_lag_seconds"][""] > 3, 60, "the lag grows")
     frozen.signal(signal.SIGSTOP)
     wait_until(lambda: cluster.partitions_of("node-1") == [], 60, "its partitions have moved")
     frozen.signal(signal.SIGCONT)
-    wait_until(lambda: frozen.metric("holdfast_joins_total") == 2, 60, "it has joined again")
+    wait_until(lambda: frozen.metric("holdfast_joins_total") >= 2, 60, "it has joined again")
     wait_until(lambda: frozen.metrics()["holdfast_hand_overs_total"]['kind="lost"'] == 2, 60,
                "it knows what it has lost")
     cluster.thingworx.clear_faults()

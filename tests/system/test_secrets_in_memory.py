@@ -66,14 +66,14 @@ def readable(pid):
 
 
 def test_secrets_stand_in_locked_memory_and_go_when_replaced(make_cluster):
-    cluster = make_cluster(nodes=1)
+    cluster = make_cluster(nodes=1, node_arguments=["--ttl-ms", "15000"])
     node = cluster.nodes["node-1"]
     if not readable(node.pid):
         pytest.skip("only root may look into a node's memory")
     right_key = cluster.thingworx.key_file.read_text().strip()
     hub_key = re.search(r"SharedAccessKey=([^;]+)", cluster.hub.connection_string)[1]
     cluster.hub.generate(rate=RATE)
-    wait_until(lambda: node.metric("holdfast_values_delivered_total") > 8 * RATE, 30, "events flow")
+    wait_until(lambda: node.metric("holdfast_values_delivered_total") > 8 * RATE, 60, "events flow")
     settle(cluster, duplicates=0)
     for secret in (right_key, hub_key):
         places = places_of(secret, node.pid)
@@ -83,7 +83,7 @@ def test_secrets_stand_in_locked_memory_and_go_when_replaced(make_cluster):
     cluster.thingworx.key_file.write_text(OTHER_KEY)
     node.signal(signal.SIGHUP)
     cluster.hub.generate(rate=RATE)
-    wait_until(lambda: cluster.thingworx.state()["refused"].get("401", 0) > 0, 30,
+    wait_until(lambda: cluster.thingworx.state()["refused"].get("401", 0) > 0, 60,
                "requests are refused for their key")
     assert places_of(OTHER_KEY, node.pid)
     cluster.thingworx.key_file.write_text(right_key)

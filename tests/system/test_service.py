@@ -5,8 +5,8 @@ import signal
 
 from harness.manager import Manager
 from harness.node import Node
-from harness.postgres import free_port
 from harness.waiting import wait_until
+from http_kit import NOWHERE
 from proof import end
 
 # So short that a quarter of it, the pace of the watchdog, is not worth waiting for.
@@ -22,37 +22,37 @@ def test_ready_alive_and_stopping(make_cluster):
     with contextlib.closing(Manager(cluster.run.path)) as manager:
         node = cluster.add_node("told", wait=False, arguments=["--drain-ms", "600000"],
                                 environment=environment(manager))
-        wait_until(lambda: manager.heard("READY"), 30, lambda: f"READY=1 among {manager.said}")
+        wait_until(lambda: manager.heard("READY"), 60, lambda: f"READY=1 among {manager.said}")
         assert node.ready()
         cluster.wait_balanced()
         partitions = len(cluster.partitions_of("told"))
         wait_until(lambda: manager.listen()[-1]["STATUS"].startswith(f"following: {partitions} part"),
-                   30, lambda: f"the status tells of its partitions: {manager.said[-1]}")
+                   60, lambda: f"the status tells of its partitions: {manager.said[-1]}")
 
         # A loop that stands still is not alive, whatever the process looks like from outside.
         node.signal(signal.SIGSTOP)
-        wait_until(lambda: state_of(node.pid) == "T", 10, "the node stands")
+        wait_until(lambda: state_of(node.pid) == "T", 60, "the node stands")
         manager.forget()
-        wait_until(lambda: "told" not in cluster.owners().values(), 30, "its partitions moved")
+        wait_until(lambda: "told" not in cluster.owners().values(), 60, "its partitions moved")
         assert manager.listen() == []
         node.signal(signal.SIGCONT)
-        wait_until(lambda: manager.heard("WATCHDOG") >= 3, 30, "it is alive again")
-        wait_until(node.ready, 30, "it is ready again")
+        wait_until(lambda: manager.heard("WATCHDOG") >= 3, 60, "it is alive again")
+        wait_until(node.ready, 60, "it is ready again")
         assert manager.heard("READY") == 0, "it is said once"
 
         # ThingWorx hangs, so the drain lasts; meanwhile the manager must not lose patience.
         cluster.wait_balanced()
         cluster.thingworx.fault(kind="hang")
         cluster.hub.generate(rate=400)
-        wait_until(lambda: node.metric("holdfast_thingworx_requests_in_flight") > 0, 30,
+        wait_until(lambda: node.metric("holdfast_thingworx_requests_in_flight") > 0, 60,
                    "a request hangs")
         manager.forget()
         node.signal(signal.SIGTERM)
-        wait_until(lambda: manager.heard("STOPPING") >= 4, 30, "the node goes on stopping")
+        wait_until(lambda: manager.heard("STOPPING") >= 4, 60, "the node goes on stopping")
         assert manager.heard("EXTEND_TIMEOUT_USEC", "30000000") >= 4
         assert manager.heard("READY") == 0
         cluster.thingworx.clear_faults()
-        assert node.child.wait(60) == 0
+        assert node.child.wait(120) == 0
     cluster.hub.stop_generator()
     cluster.wait_delivered()
     end(cluster)
@@ -67,9 +67,9 @@ def test_waiting_for_the_database_is_not_ready(run):
     """It is no reason to be killed either: the manager is asked for more time."""
     part = run.part("service_waits")
     with contextlib.closing(Manager(part.path, abstract=True)) as manager:
-        node = Node(part, "waits", f"host=127.0.0.1 port={free_port()} dbname=nothing",
+        node = Node(part, "waits", NOWHERE,
                     environment=environment(manager)).start(wait=False)
-        wait_until(lambda: manager.heard("EXTEND_TIMEOUT_USEC", "30000000") >= 3, 30,
+        wait_until(lambda: manager.heard("EXTEND_TIMEOUT_USEC", "30000000") >= 3, 60,
                    lambda: f"it asks for time: {manager.said}")
         assert all("no trusted lease" in lines["STATUS"] for lines in manager.said)
         assert node.stop() == 0

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 import pytest
+from harness.waiting import wait_until
 from proof import died_with, end, settle
 from source_kit import LAB, Hub, Source, sequences
 from test_hub_changes import RATE, feed
@@ -71,7 +72,7 @@ def test_a_cluster_is_right_when_everything_is_otherwise(make_cluster):
     cluster.wait_balanced()
     feed(cluster, RATE)
     settle(cluster, duplicates=0)
-    victim = cluster.leader()
+    victim = wait_until(cluster.leader, 60, "somebody leads")
     orphans = len(cluster.partitions_of(victim))
     cluster.nodes[victim].kill()
     feed(cluster, RATE)

@@ -22,7 +22,7 @@ COLUMNS = 100
 def status(dsn, *arguments):
     """(exit status, output)"""
     done = subprocess.run([str(place.program("holdfast")), "status", *arguments],
-                          capture_output=True, text=True, check=False, timeout=90,
+                          capture_output=True, text=True, check=False, timeout=180,
                           env={**os.environ, "HOLDFAST_DATABASE": dsn})
     assert done.stderr == "", done.stderr
     return done.returncode, done.stdout
@@ -40,10 +40,10 @@ def test_what_an_operator_sees(make_cluster, make_postgres):
                            own_postgres=make_postgres({"fsync": "on"}))
     dsn = cluster.postgres.dsn("reader", cluster.database)
     cluster.hub.generate(rate=RATE, devices=20)
-    wait_until(lambda: len(cluster.checkpoints()) == 4, 30, "events are delivered")
+    wait_until(lambda: len(cluster.checkpoints()) == 4, 60, "events are delivered")
 
     code, found = wait_until(lambda: next((seen for seen in [document(dsn)] if seen[0] == HEALTHY), None),
-                             30, lambda: f"it is healthy: {status(dsn)}")
+                             120, lambda: f"it is healthy: {status(dsn)}")
     assert (found["state"], found["reasons"]) == ("healthy", [])
     assert found["leader"]["node"] in ("node-1", "node-2")
     assert [(node["node"], node["state"], node["partitions"], node["trust"])
@@ -67,20 +67,30 @@ def test_what_an_operator_sees(make_cluster, make_postgres):
     # A finding alone is reason enough.
     cluster.query("ALTER SYSTEM SET synchronous_commit = 'off'")
     cluster.query("SELECT pg_reload_conf()")
-    wait_until(lambda: (document(dsn)[0], document(dsn)[1]["reasons"])
-               == (DEGRADED, ["1 finding of diagnose()"]), 30, lambda: f"it says so: {status(dsn)}")
+
+
+    def found_wanting():
+        code, found = document(dsn)
+        return (code, found["reasons"]) == (DEGRADED, ["1 finding of diagnose()"])
+
+    wait_until(found_wanting, 120, lambda: f"it says so: {status(dsn)}")
     cluster.query("ALTER SYSTEM RESET synchronous_commit")
     cluster.query("SELECT pg_reload_conf()")
 
     # A node dies, and ThingWorx wants another key.
     cluster.nodes["node-2"].kill()
     cluster.thingworx.fault(kind="status", status=401)
-    wait_until(lambda: document(dsn)[1]["destinations"][0]["state"] == "paused", 60,
-               "the destination is paused")
-    code, found = document(dsn)
+
+
+    def dead_and_paused():
+        code, found = document(dsn)
+        states = {node["node"]: node["state"] for node in found["nodes"]}
+        return (states["node-2"], found["destinations"][0]["state"]) == ("died", "paused") \
+            and (code, found)
+
+    code, found = wait_until(dead_and_paused, 120, lambda: f"it says so: {status(dsn)}")
     assert (code, found["state"]) == (DEGRADED, "degraded")
     assert "destination thingworx is paused" in found["reasons"]
-    assert {node["node"]: node["state"] for node in found["nodes"]}["node-2"] == "died"
     assert "destination thingworx" in [row["subject"] for row in found["findings"]]
     assert found["destinations"][0]["reason"]
     code, text = status(dsn)
@@ -89,7 +99,7 @@ def test_what_an_operator_sees(make_cluster, make_postgres):
 
     cluster.nodes["node-1"].kill()
     wait_until(lambda: "nobody leads" in document(dsn)[1]["reasons"]
-               or document(dsn)[1]["findings"], 30, "there is no node")
+               or document(dsn)[1]["findings"], 120, "there is no node")
     assert status(dsn)[0] == DEGRADED
 
 
@@ -136,12 +146,12 @@ def test_watching_survives_a_fail_over(run, pair):
         return 0
 
     # Nobody is there to lead, so it is not healthy.
-    first = wait_until(lambda: seen("degraded", pair.old.port), 30, "the primary answers")
+    first = wait_until(lambda: seen("degraded", pair.old.port), 60, "the primary answers")
     pair.old.kill()
     pair.promote()
-    wait_until(lambda: seen("degraded", pair.new.port, first), 60, "the new primary answers")
+    wait_until(lambda: seen("degraded", pair.new.port, first), 120, "the new primary answers")
     child.signal(signal.SIGINT)
-    assert child.wait(30) == DEGRADED
+    assert child.wait(60) == DEGRADED
 
 
 def on_terminal(dsn, until, **environment):
@@ -156,7 +166,8 @@ def on_terminal(dsn, until, **environment):
     os.kill(pid, signal.SIGTERM)
     _pid, code = os.waitpid(pid, 0)
     os.close(terminal)
-    return os.waitstatus_to_exitcode(code), text.decode()
+    # What was read last may end within a character.
+    return os.waitstatus_to_exitcode(code), text.decode(errors="ignore")
 
 
 def test_a_terminal_is_drawn_over(postgres):

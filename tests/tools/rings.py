@@ -280,7 +280,7 @@ def fuzz_target(name, seconds):
     folders = [work] + ([seeds] if seeds.is_dir() else [])
     log = FUZZ / f"{name}.log"
     with log.open("w", encoding="utf-8") as out:
-        status = run(FUZZ / "tests/fuzz" / name, f"-max_total_time={seconds}", "-timeout=10",
+        status = run(FUZZ / "tests/fuzz" / name, f"-max_total_time={seconds}", "-timeout=60",
                      "-rss_limit_mb=2048", f"-artifact_prefix={FUZZ}/{name}-",
                      "-print_final_stats=1", *folders, stdout=out, stderr=subprocess.STDOUT,
                      env=environment())

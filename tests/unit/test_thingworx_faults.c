@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+/* No promise: the machine may be busy. */
+#define PATIENCE_US (60 * SECOND_US)
+
 static void unavailable_is_retried(void **state)
 {
     struct fixture *f = *state;
@@ -24,7 +27,7 @@ static void unavailable_is_retried(void **state)
     f->server.retry_after = "99999999999";
     a = ask(f, "a", 0); /* the third in a row: the breaker opens */
     assert_int_equal(a.retry_after_us, 3600 * SECOND_US);
-    assert_false(thingworx_ready_to_send(f->tw, clock_now_us()));
+    assert_false(thingworx_ready_to_send(f->tw, a.at_us));
     WAIT_UNTIL(f, strcmp(f->state, "unreachable") == 0);
     f->server.status = 200;
     f->server.retry_after = NULL;
@@ -42,10 +45,10 @@ static void throttling_holds_everything_back(void **state)
     assert_int_equal(a.class, ANSWER_THROTTLED);
     f->server.status = 200;
     unsigned posts = f->server.posts;
-    assert_false(post(f, "b", 0, &a));
+    assert_false(post_at(f, "b", 0, &a, a.at_us));
     f->capacity = 0;
     WAIT_UNTIL(f, f->capacity > 0);
-    assert_in_range(clock_now_us() - a.at_us, 950 * MS_US, 3000 * MS_US);
+    assert_in_range(clock_now_us() - a.at_us, 950 * MS_US, PATIENCE_US);
     assert_int_equal(f->server.posts, posts);
     assert_int_equal(ask(f, "b", 0).class, ANSWER_ACCEPTED);
 }
@@ -55,9 +58,10 @@ static void a_refused_key_pauses_until_replaced(void **state)
     struct fixture *f = *state;
     fixture_open(f, NULL);
     f->server.good_key = "key-2";
-    assert_int_equal(ask(f, "a", 0).class, ANSWER_CONFIGURATION);
+    struct answer first = ask(f, "a", 0);
+    assert_int_equal(first.class, ANSWER_CONFIGURATION);
     WAIT_UNTIL(f, strcmp(f->state, "paused") == 0);
-    assert_false(thingworx_ready_to_send(f->tw, clock_now_us()));
+    assert_false(thingworx_ready_to_send(f->tw, first.at_us));
     /* one request tries it now and then */
     f->capacity = 0;
     WAIT_UNTIL(f, f->capacity > 0);
@@ -125,7 +129,12 @@ static void one_refused_thing_is_found(void **state)
     f->server.bad_thing = "/b/";
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         f->server.bad_status = statuses[i];
-        assert_true(confirmed_within(f, 700 * MS_US) > 0);
+        struct refusals r = {0};
+        for (int64_t until = clock_now_us() + PATIENCE_US; r.confirmed == 0;) {
+            assert_true(clock_now_us() < until);
+            send_round(f, &r);
+        }
+        (void)confirmed_within(f, 500 * MS_US);
     }
     assert_int_equal(f->states, 0); /* no pause either, not by the 403 */
     /* without another Thing there is no evidence */
@@ -140,9 +149,9 @@ static void one_refused_thing_is_found(void **state)
 static void the_next_refusal_of_a_known_thing_is_confirmed_at_once(void **state)
 {
     struct fixture *f = *state;
+    f->config.probe_interval_ms = 100;
     fixture_open(f, NULL);
-    WAIT_UNTIL(f, f->server.probes > 0);
-    run_for(f, 50 * MS_US); /* until the probe's answer has been read */
+    WAIT_UNTIL(f, f->server.probes > 1); /* the first one's answer has been read */
     f->server.bad_thing = "/b/";
     f->server.bad_status = 500;
     assert_false(ask(f, "b", 0).confirmed);
@@ -161,7 +170,13 @@ static void a_403_for_everybody_pauses(void **state)
     struct fixture *f = *state;
     fixture_open(f, NULL);
     f->server.status = 403;
-    assert_int_equal(confirmed_within(f, 500 * MS_US), 0);
+    struct refusals r = {0};
+    for (int64_t until = clock_now_us() + PATIENCE_US; strcmp(f->state, "paused") != 0;) {
+        assert_true(clock_now_us() < until);
+        send_round(f, &r);
+    }
+    assert_int_equal(r.confirmed, 0);
+    assert_int_equal(confirmed_within(f, 300 * MS_US), 0);
     assert_string_equal(f->state, "paused");
     f->server.status = 200;
     assert_int_equal(ask(f, "a", 0).class, ANSWER_ACCEPTED);
@@ -183,7 +198,7 @@ static void a_new_thing_has_time_to_appear(void **state)
         struct answer a = ask(f, "b", since);
         confirmed = a.confirmed;
         int64_t age_us = a.at_us - since;
-        assert_in_range(age_us, confirmed ? SECOND_US : 0, 5 * SECOND_US);
+        assert_in_range(age_us, confirmed ? SECOND_US : 0, PATIENCE_US);
     }
 }
 
@@ -199,7 +214,7 @@ static void silence_is_a_failure(void **state)
         assert_int_equal(a.class, ANSWER_RETRY);
         assert_int_equal(a.status, 0);
         assert_true(strlen(a.text) > 0);
-        assert_in_range(a.at_us - before, 140 * MS_US, 1500 * MS_US);
+        assert_in_range(a.at_us - before, 140 * MS_US, PATIENCE_US);
     }
     WAIT_UNTIL(f, strcmp(f->state, "unreachable") == 0);
 }
@@ -244,7 +259,7 @@ static void a_dead_base_url_is_left_at_once(void **state)
     int port = f->other.port;
     f->other = (struct server){0};
     server_start(&f->other, f->base, port);
-    int64_t until = clock_now_us() + 8 * SECOND_US;
+    int64_t until = clock_now_us() + PATIENCE_US;
     while (f->other.posts == 0 && clock_now_us() < until) {
         ask(f, "a", 0);
         run_for(f, 10 * MS_US);
@@ -277,9 +292,9 @@ static void what_is_not_ready_is_avoided(void **state)
     struct fixture *f = *state;
     fixture_add_other(f);
     f->other.ready_status = 503; /* set offline in ThingWorx: still answers */
+    f->config.probe_interval_ms = 100;
     fixture_open(f, NULL);
-    WAIT_UNTIL(f, f->server.probes > 0 && f->other.probes > 0);
-    run_for(f, 50 * MS_US);
+    WAIT_UNTIL(f, f->server.probes > 1 && f->other.probes > 1); /* the first have been read */
     for (int i = 0; i < 10; i++)
         assert_int_equal(ask(f, "a", 0).endpoint, 0);
     server_stop(&f->server); /* better than nothing */

@@ -169,7 +169,7 @@ int fixture_setup(void **state)
                                           .app_key = "key-1",
                                           .node = "node-1",
                                           .max_in_flight = 8,
-                                          .request_timeout_ms = 5000,
+                                          .request_timeout_ms = 30000,
                                           .settle_ms = -1,
                                           .random = &f->random};
     *state = f;
@@ -213,7 +213,7 @@ void fixture_add_other(struct fixture *f)
 
 void fixture_guard(struct fixture *f)
 {
-    const struct timeval patience = {10, 0};
+    const struct timeval patience = {60, 0};
     evtimer_add(f->guard, &patience);
 }
 
@@ -232,10 +232,16 @@ void run_for(struct fixture *f, int64_t us)
     }
 }
 
-bool post(struct fixture *f, const char *thing, int64_t refused_since_us, struct answer *a)
+bool post_at(struct fixture *f, const char *thing, int64_t refused_since_us, struct answer *a,
+             int64_t now_us)
 {
     return thingworx_post(f->tw, slice_from(thing), SLICE_LITERAL("UpdatePropertyValues"),
-                          SLICE_LITERAL("{\"values\":{}}"), refused_since_us, a, clock_now_us());
+                          SLICE_LITERAL("{\"values\":{}}"), refused_since_us, a, now_us);
+}
+
+bool post(struct fixture *f, const char *thing, int64_t refused_since_us, struct answer *a)
+{
+    return post_at(f, thing, refused_since_us, a, clock_now_us());
 }
 
 struct answer ask(struct fixture *f, const char *thing, int64_t refused_since_us)
@@ -248,24 +254,27 @@ struct answer ask(struct fixture *f, const char *thing, int64_t refused_since_us
     return a;
 }
 
-unsigned confirmed_within(struct fixture *f, int64_t us)
+void send_round(struct fixture *f, struct refusals *r)
 {
     static const char *const things[] = {"a", "b", "c"};
-    int64_t since[3] = {0}, until = clock_now_us() + us;
-    unsigned confirmed = 0;
-    while (clock_now_us() < until) {
-        for (int i = 0; i < 3; i++) {
-            struct answer a = {0};
-            if (!post(f, things[i], since[i], &a))
-                continue;
-            WAIT_UNTIL(f, a.count > 0);
-            if (a.class == ANSWER_ACCEPTED)
-                since[i] = 0;
-            else if (since[i] == 0)
-                since[i] = a.at_us;
-            confirmed += a.confirmed;
-        }
-        run_for(f, 20 * MS_US);
+    for (int i = 0; i < 3; i++) {
+        struct answer a = {0};
+        if (!post(f, things[i], r->since_us[i], &a))
+            continue;
+        WAIT_UNTIL(f, a.count > 0);
+        if (a.class == ANSWER_ACCEPTED)
+            r->since_us[i] = 0;
+        else if (r->since_us[i] == 0)
+            r->since_us[i] = a.at_us;
+        r->confirmed += a.confirmed;
     }
-    return confirmed;
+    run_for(f, 20 * MS_US);
+}
+
+unsigned confirmed_within(struct fixture *f, int64_t us)
+{
+    struct refusals r = {0};
+    for (int64_t until = clock_now_us() + us; clock_now_us() < until;)
+        send_round(f, &r);
+    return r.confirmed;
 }

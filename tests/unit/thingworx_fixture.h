@@ -71,7 +71,7 @@ struct thingworx_handlers fixture_handlers(struct fixture *f);
 /* Makes the server `other` the second base URL. */
 void fixture_add_other(struct fixture *f);
 
-/* From now, fixture_step fails the test after 10 s. */
+/* From now, fixture_step fails the test after a minute: longer than a busy machine may take. */
 void fixture_guard(struct fixture *f);
 /* Runs the loop once. */
 void fixture_step(struct fixture *f);
@@ -86,12 +86,21 @@ void fixture_step(struct fixture *f);
 /* Runs the loop for so long. */
 void run_for(struct fixture *f, int64_t us);
 
-/* thingworx_post with a small body. */
+/* thingworx_post with a small body, now or as if it were then. */
 bool post(struct fixture *f, const char *thing, int64_t refused_since_us, struct answer *a);
+bool post_at(struct fixture *f, const char *thing, int64_t refused_since_us, struct answer *a,
+             int64_t now_us);
 /* Sends when it may, and waits for the answer. */
 struct answer ask(struct fixture *f, const char *thing, int64_t refused_since_us);
-/* Sends to the Things a, b and c in turn as the node would; returns how many refusals were
- * confirmed. */
+
+/* What was refused to the Things a, b and c. Begins as zeros. */
+struct refusals {
+    int64_t since_us[3];
+    unsigned confirmed;
+};
+/* Sends to each of them as the node would, and waits for the answers. */
+void send_round(struct fixture *f, struct refusals *r);
+/* Rounds for so long; returns how many refusals were confirmed. */
 unsigned confirmed_within(struct fixture *f, int64_t us);
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
