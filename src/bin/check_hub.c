@@ -1,8 +1,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "bin/check.h"
-#include "node/secrets.h"
-#include "source/eventhubs/eventhubs.h"
+#include "node/hub_source.h"
 #include "store/configuration.h"
 
 #include <stdlib.h>
@@ -108,32 +107,21 @@ static void *begin_hub(struct check *check, const void *what)
     t->check = check;
     t->hub = what;
     check_subject(check, "hub %s", t->hub->name);
-    const char *folder = check->options->secrets;
-    char *secret = secret_read(folder, t->hub->connection_secret, &err);
-    char *ca_file = NULL;
-    bool named = secret != NULL && t->hub->ca_secret != NULL;
-    if (named)
-        ca_file = secret_path(folder, t->hub->ca_secret, &err);
-    /* As a node does: where its files are, and nothing weaker for one that cannot be had. */
-    if (secret != NULL && (ca_file != NULL || !named)) {
-        struct source_config config = {.name = t->hub->name,
-                                       .connection_string = secret,
-                                       .ca_file = ca_file,
-                                       .proxy = t->hub->proxy,
-                                       .consumer_group = t->hub->consumer_group,
-                                       .node = "holdfast-check",
-                                       .window_bytes = 65536,
-                                       .random = &check->random};
-        struct source_handlers handlers = {.up = on_up,
-                                           .metadata = on_metadata,
-                                           .down = on_down,
-                                           .opened = on_opened,
-                                           .message = on_message,
-                                           .ended = on_ended};
-        t->source = eventhubs_open(check->base, check->dns, &config, handlers, t, &err);
-    }
-    secret_free(secret);
-    free(ca_file);
+    struct hub_secrets secrets = {check->options->secrets, t->hub->connection_secret,
+                                  t->hub->ca_secret};
+    struct source_config config = {.name = t->hub->name,
+                                   .proxy = t->hub->proxy,
+                                   .consumer_group = t->hub->consumer_group,
+                                   .node = "holdfast-check",
+                                   .window_bytes = 65536,
+                                   .random = &check->random};
+    struct source_handlers handlers = {.up = on_up,
+                                       .metadata = on_metadata,
+                                       .down = on_down,
+                                       .opened = on_opened,
+                                       .message = on_message,
+                                       .ended = on_ended};
+    t->source = hub_source_open(check->base, check->dns, &secrets, config, handlers, t, &err);
     if (t->source == NULL)
         on_down(t, &err);
     return t;

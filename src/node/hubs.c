@@ -4,13 +4,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "core/hash.h"
 #include "node/destinations.h"
 #include "node/grants.h"
+#include "node/hub_source.h"
 #include "node/membership.h"
 #include "node/parts.h"
-#include "node/secrets.h"
-#include "source/eventhubs/eventhubs.h"
+#include "source/source.h"
 #include "store/configuration.h"
 #include "store/coordination.h"
 
@@ -35,7 +34,7 @@ struct hub {
     int64_t start_ms, start_sequence; /* -1: none */
     enum invalid_offset on_invalid_offset;
     struct source *source;
-    uint64_t secrets_hash; /* of what it was opened with, to see when that is replaced */
+    uint64_t secrets_stamp; /* of what it was opened with, to see when that is replaced */
     bool up, configured;
     char problem[256]; /* why it is down; "" */
     /* What the hub last said of itself, for the leader's report. */
@@ -192,46 +191,33 @@ static void on_ended(void *ctx, void *reader_ctx, enum source_end end, const str
 
 /* ---- opening and closing ------------------------------------------------------------------ */
 
-/* Of the connection string, and of which file the authorities stand in: that may be a large one. */
-static uint64_t hash_secrets(const struct hub *hub, const char *connection)
+static struct hub_secrets secrets_of(const struct hub *hub)
 {
-    const char *folder = hub->all->node->secrets_folder;
-    uint64_t hash = hash_bytes(slice_from(connection));
-    return hub->ca_secret != NULL ? hash * 31 + secret_stamp(folder, hub->ca_secret) : hash;
+    return (struct hub_secrets){hub->all->node->secrets_folder, hub->secret, hub->ca_secret};
 }
 
 static void open_source(struct hub *hub)
 {
     struct node_parts *node = hub->all->node;
+    struct hub_secrets secrets = secrets_of(hub);
+    struct source_config config = {.name = hub->name,
+                                   .proxy = hub->proxy,
+                                   .token_lifetime_s = node->token_lifetime_s,
+                                   .consumer_group = hub->consumer_group,
+                                   .node = node->name,
+                                   .window_bytes = WINDOW_BYTES,
+                                   .random = &node->random,
+                                   .log = node->log};
+    struct source_handlers handlers = {.up = on_up,
+                                       .metadata = on_metadata,
+                                       .down = on_down,
+                                       .opened = on_opened,
+                                       .message = on_message,
+                                       .ended = on_ended};
     struct error err;
-    char *secret = secret_read(node->secrets_folder, hub->secret, &err);
-    char *ca_file = NULL;
-    bool named = secret != NULL && hub->ca_secret != NULL;
-    if (named)
-        ca_file = secret_path(node->secrets_folder, hub->ca_secret, &err);
-    hub->secrets_hash = secret != NULL ? hash_secrets(hub, secret) : 0;
-    /* What is named and cannot be had is not replaced by something weaker. */
-    if (secret != NULL && (ca_file != NULL || !named)) {
-        struct source_config config = {.name = hub->name,
-                                       .connection_string = secret,
-                                       .ca_file = ca_file,
-                                       .proxy = hub->proxy,
-                                       .token_lifetime_s = node->token_lifetime_s,
-                                       .consumer_group = hub->consumer_group,
-                                       .node = node->name,
-                                       .window_bytes = WINDOW_BYTES,
-                                       .random = &node->random,
-                                       .log = node->log};
-        struct source_handlers handlers = {.up = on_up,
-                                           .metadata = on_metadata,
-                                           .down = on_down,
-                                           .opened = on_opened,
-                                           .message = on_message,
-                                           .ended = on_ended};
-        hub->source = eventhubs_open(node->base, node->dns, &config, handlers, hub, &err);
-    }
-    secret_free(secret);
-    free(ca_file);
+    /* Before they are read: what is replaced in between is seen the next time. */
+    hub->secrets_stamp = hub_secrets_stamp(&secrets);
+    hub->source = hub_source_open(node->base, node->dns, &secrets, config, handlers, hub, &err);
     if (hub->source == NULL) {
         (void)snprintf(hub->problem, sizeof hub->problem, "%s", err.message);
         log_error(node->log, "the hub cannot be used", &err, F_TEXT("hub", hub->name));
@@ -380,10 +366,9 @@ void hubs_reload_secrets(struct hubs *all)
     struct hub *hub;
     DL_FOREACH(all->list, hub)
     {
-        char *secret = secret_read(all->node->secrets_folder, hub->secret, NULL);
-        uint64_t hash = secret != NULL ? hash_secrets(hub, secret) : 0;
-        secret_free(secret);
-        if (hash == 0 || hash == hub->secrets_hash)
+        struct hub_secrets secrets = secrets_of(hub);
+        uint64_t stamp = hub_secrets_stamp(&secrets);
+        if (stamp == 0 || stamp == hub->secrets_stamp)
             continue; /* one that is gone meanwhile is still good on the wire */
         if (hub->source != NULL)
             log_info(all->node->log, "a secret of the hub has changed: connecting anew",

@@ -41,9 +41,9 @@ SIMULATED = [
              "src/core/tracker.c",
              "    while (t->head < t->tail && at(t, t->head)->completed)",
              "    while (t->head < t->tail && (at(t, t->head)->completed || t->tail - t->head > 8))", SIM),
-    Mutation("sim-completed-forgotten", "what is completed is saved again after a crash, also while nobody reads",
+    Mutation("completed-forgotten", "what is completed is saved again after a crash, also while nobody reads",
              "src/node/grant.c", "    if (!begun)\n        return;\n", "    if (begun || !begun)\n        return;\n",
-             ("sim", "holdfast-sim", "277397")),
+             ("system", "test_database_locks", "though_nothing_is_read")),
     Mutation("sim-letters-not-kept", "an event is complete when its dead letter is stored",
              "src/node/office.c", "        not_stored(o, err);\n        return;\n    }\n",
              "        outcomes = NULL;\n        if (count == 7777)\n            not_stored(o, err);\n"

@@ -4,6 +4,7 @@ import time
 
 from harness.waiting import wait_until
 from proof import end, settle
+from test_heartbeat import connected, said, set_heartbeat
 
 RATE = 500
 
@@ -13,11 +14,14 @@ def delivered_by(cluster):
     return row.delivered
 
 
-def bulk_cluster(make_cluster, **options):
+def bulk_cluster(make_cluster, things=None, configure=None, **options):
+    """`configure` is what an administrator does besides, before the nodes start."""
     cluster = make_cluster(started=False, **options)
-    cluster.prepare()
+    cluster.prepare(things)
     cluster.thingworx.install_bulk()
     cluster.configure()
+    if configure:
+        configure(cluster)
     for name in cluster.names:
         cluster.add_node(name)
     cluster.wait_balanced()
@@ -126,4 +130,37 @@ def test_failures_lose_nothing_and_keep_the_order(make_cluster):
     wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 60, "events go on")
     found = settle(cluster, duplicates=6000)
     print(f"{found['duplicates']} duplicates by 3 lost replies")
+    end(cluster)
+
+
+def test_heartbeats_of_many_things_share_a_request(make_cluster):
+    """What a rule says of Things waits with their values, behind the one request that may be on
+    the wire, and goes out with them."""
+    blocker, edges = "blocker", [f"edge-{number:02}" for number in range(20)]
+
+    def configure(cluster):
+        cluster.query("SELECT holdfast.set_destination(name => 'thingworx', base_urls => %s,"
+                      " app_key_secret => 'thingworx-app-key', max_in_flight => 1,"
+                      " request_timeout_ms => 60000)", ([cluster.thingworx.base_url],),
+                      user="admin")
+        set_heartbeat(cluster, "1 second", devices="edge-*")
+
+    cluster = bulk_cluster(make_cluster, [blocker, *edges], configure, nodes=1, partitions=1)
+    node = cluster.nodes["node-1"]
+    cluster.thingworx.fault(kind="hang", thing=blocker)
+    cluster.hub.send(blocker, body={"x": 0})
+    wait_until(lambda: cluster.thingworx.state()["hanging"] > 0, 30, "its request hangs")
+    for edge in edges:
+        cluster.hub.send(edge, body={"x": 1})
+    wait_until(lambda: node.metric("holdfast_heartbeats_lost_total") == len(edges), 30,
+               "all are heard of, and silent")
+    before = node.metric("holdfast_thingworx_requests_total")
+    cluster.thingworx.clear_faults()
+    wait_until(lambda: all(said(cluster, edge) == [True, False] for edge in edges), 30,
+               "both are said of each")
+    requests = node.metric("holdfast_thingworx_requests_total") - before
+    assert requests < len(edges), "each Thing had a request of its own"
+    cluster.wait_delivered()
+    wait_until(lambda: connected(cluster) == [], 30, "and forgotten")
+    assert cluster.dead_letters() == []
     end(cluster)

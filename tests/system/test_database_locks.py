@@ -6,7 +6,8 @@ import threading
 import psycopg2
 
 from harness.waiting import wait_until
-from database_kit import NODE_ARGUMENTS, TTL, flow_on, moved_since, now_of, sessions, steady
+from database_kit import (NODE_ARGUMENTS, TTL, flow_on, logged, moved_since, now_of, sessions,
+                          steady)
 from proof import end, settle
 
 # join is left out: it is what a node does to come back from any error.
@@ -121,4 +122,32 @@ def test_a_storm_on_the_row_of_the_cluster(make_cluster):
     assert sessions(cluster) == before
     assert {how for _, _, how in moved_since(cluster, since)} == {"moved"}
     settle(cluster, duplicates=0)
+    end(cluster)
+
+
+def test_what_is_completed_is_saved_though_nothing_is_read(make_cluster):
+    """The save of a delivered event fails, after the node has let go of all that it held of the
+    partition: the event is not read again, so nothing but what is remembered of it can be saved."""
+    device = "device-1"
+    cluster = make_cluster(nodes=1, partitions=1, things=[device])
+    cluster.hub.send(device, body={"seq": 1})
+    cluster.wait_delivered()
+    with contextlib.closing(cluster.postgres.connect("postgres", cluster.database)) as holder:
+        holder.autocommit = False
+        holder.cursor().execute("LOCK TABLE holdfast.checkpoint IN SHARE MODE")
+        cluster.hub.send(device, body={"seq": 2})
+        (save,) = wait_until(lambda: cluster.query(
+            "SELECT pid FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
+            " AND datname = current_database() AND wait_event_type = 'Lock'",
+            ("%save_checkpoints%",)), 30, "its checkpoint waits to be saved")
+        cluster.hub.fault(kind="detach", partition=0, condition="amqp:link:stolen")
+        wait_until(lambda: logged(cluster.nodes["node-1"], "a higher token reads the partition"),
+                   30, "the node lets go of the partition")
+        cluster.query("SELECT pg_cancel_backend(%s)", (save.pid,))
+        wait_until(lambda: logged(cluster.nodes["node-1"], "could not save checkpoints"), 30,
+                   "the save fails")
+        holder.rollback()
+    cluster.wait_delivered()
+    found = cluster.check()
+    assert found["delivered"] == 2 and found["lost"] == found["duplicates"] == 0, found
     end(cluster)

@@ -1,5 +1,6 @@
 """A property that says whether anything is heard of a device."""
 
+from database_kit import logged
 from harness.waiting import wait_until
 from proof import end
 from test_mapping import explain, values
@@ -114,4 +115,60 @@ def test_no_checkpoint_passes_a_device_that_the_next_owner_would_not_know(make_c
     held.close()
     cluster.wait_delivered()
     assert connected(cluster) == [EDGE] and said(cluster) == [True]
+    end(cluster)
+
+
+def test_a_checkpoint_that_waits_for_a_device_does_not_reach_a_log_that_was_given_up(make_cluster):
+    """The hub says that the log is another one while a checkpoint of the old one waits behind what
+    is noted of a device. In the new log it would pass what nobody has read."""
+    first, other = "device-1", "edge-2"
+    cluster = make_cluster(nodes=1, partitions=1, things=[EDGE, first, other],
+                           policies={"on_invalid_offset": "earliest"})
+    node = cluster.nodes["node-1"]
+    cluster.hub.send(first, body={"x": 0})
+    cluster.wait_delivered()
+    assert node.stop() == 0
+    node.start()  # and goes on behind a stored offset, which can turn out to be unknown
+    set_heartbeat(cluster, "1 hour", devices="edge-*")
+
+    def heard():
+        cluster.hub.send(other, body={"x": 1})
+        return said(cluster, other)
+
+    def saves():
+        return node.metric("holdfast_checkpoint_batch_partitions_count")
+
+    wait_until(heard, 30, "the rule is followed", every=0.2)
+    cluster.wait_delivered()
+    wait_until(lambda: connected(cluster) == [other], 30, "and noted")
+    before = saves()
+    held = cluster.postgres.connect("postgres", cluster.database)
+    held.autocommit = False
+    with held.cursor() as cursor:
+        cursor.execute("LOCK TABLE holdfast.presence IN SHARE MODE")
+        cluster.hub.send(EDGE, body={"x": 2})
+        wait_until(lambda: saves() > before, 30, "a checkpoint is to be saved")
+        wait_until(lambda: cluster.query(
+            "SELECT 1 FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
+            " AND datname = current_database() AND wait_event_type = 'Lock'",
+            ("%note_presence%",)), 30, "and waits for the row of the device")
+        # Of the new log only the first event can be delivered at first, and so be passed.
+        cluster.thingworx.fault(kind="hang", thing=other)
+        cluster.hub.fault(kind="detach", partition=0, condition="com.microsoft:argument-error",
+                          description="The supplied offset '1' is invalid.")
+        wait_until(lambda: logged(node, "to=abandoning"), 30, "the log is given up")
+    held.rollback()
+    held.close()
+
+    def begun_anew():
+        return cluster.query("SELECT sequence FROM holdfast.checkpoint"
+                             " WHERE generation = 2 AND sequence IS NOT NULL")
+
+    (row,) = wait_until(begun_anew, 30, "a checkpoint of the new log is saved")
+    assert row.sequence == 0, "it passes what was not read"
+    cluster.thingworx.clear_faults()
+    cluster.wait_delivered()
+    assert node.metric("holdfast_checkpoints_refused_total") == 0
+    again = [value for _name, value in values(cluster, "x")]
+    assert again.count(0) == again.count(2) == 2, "everything is read again"
     end(cluster)
