@@ -2,8 +2,8 @@
 
 Promise 4: duplicates are at most what was delivered after the last saved checkpoint. Here that is
 taken event by event: whoever had delivered it must have lost the partition without a hand-over, the
-first delivery must lie within the last moments before that, and a fault must have been at work; or
-the reply was lost.
+checkpoint cannot have reached the event some moments before that, and a fault must have been at work;
+or the reply was lost.
 """
 
 import typing
@@ -13,6 +13,9 @@ UNSAVED = 2.5
 # A request that was sent may still be accepted until it times out.
 ON_THE_WIRE = 11.0
 UNANSWERED = 3.0  # the same where the request has arrived and only the answer is in doubt
+# What was accepted may still be without an answer for so long: the usual latency, that of the slowest
+# fault, and busy cores.
+ANSWER_TAKES = 2.2
 SETTLING = 6.0  # an effect may come so long after its fault was healed
 REACH = 14.0  # a session ends so long after its node's trouble began: TTL, sweep, and busy cores
 
@@ -46,15 +49,18 @@ class Window(typing.NamedTuple):
 
     partition: str
     node: str
-    since: float
+    above: int  # no checkpoint that it had the time to save stood higher
     lost_at: float
     until: float
     cause: str  # the kind of fault; None: nothing was done to it
 
 
 class Causes:
-    def __init__(self, records, takeovers):
+    """`prefix` is Evidence's."""
+
+    def __init__(self, records, takeovers, prefix):
         self.records = records
+        self.prefix = prefix
         self.windows = [window for window in (self._window(*each) for each in takeovers) if window]
         self.by_owner = {}
         for window in self.windows:
@@ -73,9 +79,10 @@ class Causes:
         if not holding and (before.end_reason == "left" or before.end_reason == "declined" and not mine):
             return None  # it had finished what it had begun, and saved
         cause = mine or holding
+        since = backwards(min((record.began for record in mine), default=lost_at), self.records)
+        until = after.since + (ON_THE_WIRE if holding else UNSAVED)
         return Window(before.partition, before.node,
-                      backwards(min((record.began for record in mine), default=lost_at), self.records),
-                      lost_at, after.since + (ON_THE_WIRE if holding else UNSAVED),
+                      self.prefix(before.partition, before.node, since, until), lost_at, until,
                       max(cause, key=lambda record: record.began).kind if cause else None)
 
     def unexplained_takeovers(self):
@@ -83,7 +90,8 @@ class Causes:
 
     def of(self, repeat):
         """The kind of fault that explains a repetition, or None."""
-        windows = self._windows(repeat.partition, repeat.first)
+        windows = (self._windows(repeat.partition, repeat.sequence, repeat.first)
+                   or self._last_words(repeat.partition, repeat.again))
         if windows:
             return min(windows, key=lambda window: abs(window.lost_at - repeat.again.at)).cause
         replies = self._replies(repeat.first) or self.late(repeat.again)
@@ -94,14 +102,19 @@ class Causes:
         cut, or ThingWorx stood still, arrives in the end, perhaps after the next owner has sent it."""
         return [record for record in self._replies(entry) if record.repeats in ("network", "all")]
 
-    def _windows(self, partition, first):
+    def _windows(self, partition, sequence, first):
         return [window for window in self.by_owner.get((partition, first.sender), ())
-                if window.since <= first.at <= window.until]
+                if sequence > window.above and first.at <= window.until]
+
+    def _last_words(self, partition, again):
+        """What a dying or frozen node had on the wire may be accepted after its successor's."""
+        return [window for window in self.by_owner.get((partition, again.sender), ())
+                if window.lost_at <= again.at <= window.until]
 
     def _replies(self, entry):
         """The faults that may have kept the answer to what was accepted so from its sender."""
         return [record for record in self.lost_replies
-                if record.began - 1 <= entry.at <= record.ended + self._late(record)
+                if record.began - ANSWER_TAKES <= entry.at <= record.ended + self._late(record)
                 and (record.repeats == "all" or record.target == entry.sender)]
 
     @staticmethod
@@ -121,7 +134,7 @@ class Causes:
                 partition, sequence = evidence.places[key]
                 if self._replies(first) or any(
                         sequence > checkpoint_before(partition, window.lost_at)
-                        for window in self._windows(partition, first)):
+                        for window in self._windows(partition, sequence, first)):
                     found += 1
         return found
 

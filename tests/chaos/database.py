@@ -1,5 +1,7 @@
 """The database of a run in which it fails over: a primary and a synchronous standby."""
 
+import psycopg2
+
 from harness import netns
 from harness.replication import Pair
 
@@ -24,6 +26,13 @@ class Database(Pair):
     def admit(self):
         for server in self.servers:
             netns.admit(server)
+
+    def in_step(self):
+        """Whether the standby follows; also false while the primary does not answer."""
+        try:
+            return self.standby_state() == "sync"
+        except psycopg2.OperationalError:
+            return False
 
     def start(self):
         self.primary.start()

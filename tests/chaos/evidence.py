@@ -42,12 +42,19 @@ class Evidence:
         self.places = self._read_log()  # (device, seq): (partition, sequence)
         self.accepted = self._read_ledger()
         self.ownerships = self._read_ownerships()
-        self.dead = {(row.partition, row.sequence) for row in cluster.dead_letters()}
+        self.dead = self._read_letters()  # (partition, sequence): when the last of it was filed
         self.first = {}  # (device, seq): the first acceptance
+        self.every = {}  # (device, seq): all of them
         self.repeats = []
+        self.log = {}  # partition: [(sequence, (device, seq))]
+        for key, (partition, sequence) in self.places.items():
+            self.log.setdefault(partition, []).append((sequence, key))
+        for events in self.log.values():
+            events.sort()
         for entry in self.accepted:
             key = entry.device, entry.seq
             first = self.first.setdefault(key, entry)
+            self.every.setdefault(key, []).append(entry)
             if first is not entry and key in self.places:
                 self.repeats.append(Repeat(first, entry, *self.places[key]))
 
@@ -73,7 +80,29 @@ class Evidence:
             "  FROM holdfast.ownership o JOIN holdfast.partition p USING (partition_id)"
             " ORDER BY 1, 2")]
 
+    def _read_letters(self):
+        return {(row.partition, row.sequence): row.filed for row in self.cluster.query(
+            "SELECT partition, sequence, extract(epoch FROM max(created_at))::float8 AS filed"
+            "  FROM holdfast.dead_letters GROUP BY 1, 2")}
+
     # --- what follows from it ---
+
+    def prefix(self, partition, node, moment, until):
+        """Up to which event, as far as this node could know, all of the partition was done with at
+        that moment: accepted (by the node itself: for the last time before `until`, as it sends again
+        what it has no answer to) or a dead letter. A checkpoint stands no higher."""
+        last = -1
+        for sequence, key in self.log.get(partition, ()):
+            mine = [entry.at for entry in self.every.get(key, ())
+                    if entry.sender == node and entry.at <= until]
+            first = self.first.get(key)
+            accepted = max(mine) if mine else first.at if first else None
+            filed = self.dead.get((partition, sequence))
+            done = [at for at in (accepted, filed) if at is not None]
+            if not done or max(done) > moment:
+                break
+            last = sequence
+        return last
 
     def takeovers(self):
         """[(ownership before, ownership after)] where a partition changed hands without a hand-over:
@@ -135,19 +164,25 @@ class Evidence:
 
 
 class Seen:
-    """The checkpoints that the watch has seen, to be asked what stood there at a time."""
+    """The checkpoints that the watch has seen, to be asked what stood there at a time. Those that a
+    crash of the database may have taken back do not count."""
 
     def __init__(self, samples, crashes):
-        self.crashes = crashes
         self.moments, self.sequences = {}, {}
-        for sample in samples:
+        for sample in self._lasting(samples, crashes):
             self.moments.setdefault(sample.partition, []).append(sample.at)
             self.sequences.setdefault(sample.partition, []).append(sample.sequence)
 
+    @staticmethod
+    def _lasting(samples, crashes):
+        for crash in crashes:
+            before = [sample.life for sample in samples if sample.at <= crash]
+            life = before[-1] if before else None
+            samples = [sample for sample in samples
+                       if sample.life != life or sample.at <= crash - LOST_IN_A_CRASH]
+        return samples
+
     def before(self, partition, moment):
-        """The last one seen before; what a crash shortly before may have lost does not count."""
-        for crash in sorted(self.crashes, reverse=True):
-            if crash - LOST_IN_A_CRASH <= moment and moment - crash < LOST_IN_A_CRASH + 10:
-                moment = min(moment, crash - LOST_IN_A_CRASH)
+        """The last one seen before; -1 if there was none."""
         index = bisect.bisect_left(self.moments.get(partition, []), moment) - 1
         return self.sequences[partition][index] if index >= 0 else -1

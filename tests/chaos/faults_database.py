@@ -37,7 +37,9 @@ def away(world, fault):
 
 def fail_over(world, fault):
     """The primary dies for good, and its synchronous standby is promoted. What commits without
-    waiting, checkpoints, may be lost with it."""
+    waiting, checkpoints, may be lost with it: of the last moments, if the standby follows."""
+    give_up = after(20)
+    yield lambda: world.postgres.in_step() or give_up()
     world.crashed()
     world.postgres.kill()
     yield after(fault.seconds)

@@ -1,5 +1,7 @@
 """What an administrator does to placement. No faults, but they must not cost anything either."""
 
+import psycopg2
+
 from chaos.faults_process import after
 from chaos.schedule import Kind
 
@@ -15,7 +17,10 @@ def move(world, fault):
     for number in fault.choice["partitions"]:
         partition = str(number % world.partitions)
         node = nodes[fault.choice["node"] % len(nodes)]
-        world.admin("SELECT holdfast.move_partition(%s, %s, %s)", "demo", partition, node)
+        try:
+            world.admin("SELECT holdfast.move_partition(%s, %s, %s)", "demo", partition, node)
+        except psycopg2.errors.InvalidParameterValue as refusal:  # another fault has ended the node
+            world.note(fault, str(refusal).strip().splitlines()[0])
         yield after(0.2)
     yield after(fault.seconds)
 

@@ -9,7 +9,7 @@ from chaos.schedule import claims_of, conflict
 
 TICK = 0.02
 LATEST = 8.0  # a fault that still has to wait for another one after that is left out
-STUCK = 90.0  # a fault that is still not healed then is itself a fault
+STUCK = 90.0  # a fault that has waited so long for its next step is itself a fault
 
 
 class Runner:
@@ -18,7 +18,7 @@ class Runner:
         self.waiting = list(faults)
         self.seconds = seconds
         self.memory_mib = memory_mib
-        self.active = []  # [fault, generator, condition, record, claims]
+        self.active = []  # [fault, generator, condition, record, claims, waiting since]
         self.skipped = []
         self.began = time.monotonic()
 
@@ -58,16 +58,18 @@ class Runner:
             choice = f" {fault.choice}" if fault.choice else ""
             self.say(f"#{fault.number} {fault.kind} [{fault.target or 'cluster'}]"
                      f" {fault.seconds:g} s{choice}")
-            self.active.append([fault, kind.run(self.world, fault), lambda: True, record, claims])
+            self.active.append([fault, kind.run(self.world, fault), lambda: True, record, claims,
+                                self.elapsed()])
 
     def _step(self, entry):
-        fault, generator, condition, record, _claims = entry
+        fault, generator, condition, record, _claims, since = entry
         if not condition():
-            if time.time() - record["began"] > fault.seconds + STUCK:
+            if self.elapsed() - since > fault.seconds + STUCK:
                 raise RuntimeError(f"fault #{fault.number} ({fault.kind}) does not end")
             return
         try:
             entry[2] = next(generator)
+            entry[5] = self.elapsed()
         except StopIteration:
             record["ended"] = time.time()
             self.active.remove(entry)

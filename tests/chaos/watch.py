@@ -14,6 +14,7 @@ DEAD_TOO_LONG = TTL_SECONDS + 10
 FREE_TOO_LONG = 3 * TTL_SECONDS + 10
 BLIND_TOO_LONG = 30
 STATEMENT_TIMEOUT = "3s"
+SLOW = 1.0  # seconds for a question that touches nothing: the machine is too busy
 
 # One statement, so one snapshot.
 LOOK = """
@@ -60,6 +61,7 @@ class Sample(typing.NamedTuple):
     partition: str
     generation: int
     sequence: int
+    life: str  # the incarnation of the database that said so; None: not known yet
 
 
 class Watch:
@@ -73,6 +75,7 @@ class Watch:
         self.samples = []
         self.looks = 0
         self.crashes = []  # when a crash of the database may have lost checkpoints
+        self.slow = []  # (from, until): the database took so long to answer nothing
         self._incarnation = None
         self._before = {}
         self._tokens = {}
@@ -118,6 +121,7 @@ class Watch:
             with self._connection.cursor() as cursor:
                 cursor.execute("SET statement_timeout = %s", (STATEMENT_TIMEOUT,))
         with self._connection.cursor() as cursor:
+            self._ping(cursor)
             cursor.execute(LOOK)
             incarnation, live, partitions, owned_twice, led_twice = cursor.fetchone()
             seen = time.time()
@@ -134,6 +138,14 @@ class Watch:
         self._checkpoints(incarnation, partitions, seen)
         self._findings(findings, live, began)
         self._free(partitions, live, began)
+
+    def _ping(self, cursor):
+        asked = time.time()
+        try:
+            cursor.execute("SELECT 1")
+        finally:
+            if time.time() - asked > SLOW:
+                self.slow.append((asked, time.time()))
 
     def _checkpoints(self, incarnation, partitions, seen):
         # A crash may lose the last checkpoints, which were committed asynchronously.
@@ -153,7 +165,7 @@ class Watch:
             if before is not None and sequence < before and not forgetful:
                 self.fail(f"the checkpoint of partition {partition} went back from {before} to {sequence}")
             self._before[partition, generation] = sequence
-            self.samples.append(Sample(seen, partition, generation, sequence))
+            self.samples.append(Sample(seen, partition, generation, sequence, incarnation))
 
     # --- what may be for a moment ---
 

@@ -163,7 +163,7 @@ class World:
         """Rows, or none if the database is not there."""
         try:
             return self.cluster.query(text, arguments)
-        except psycopg2.OperationalError:
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
             return []
 
     def admin(self, text, *arguments):
@@ -171,7 +171,7 @@ class World:
         try:
             self.cluster.query("SET statement_timeout = '3s'; " + text, arguments, user="admin")
             return True
-        except psycopg2.OperationalError:
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
             return False
 
     def insists(self, text, *arguments):
