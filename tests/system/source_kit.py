@@ -6,6 +6,7 @@ build folder HOLDFAST_BUILD.
 """
 
 import json
+import math
 import os
 import pathlib
 import queue
@@ -151,11 +152,14 @@ class Source:
         return said
 
     def is_refused_with_patience(self, seconds):
-        """It says only why it is down, and tries again after 1 s at least, then 2 s, 4 s ..."""
+        """It says only why it is down, and is not in a hurry."""
         assert all(text.startswith("down") for text in self.silent(seconds))
-        failures = self.counters()["failures"]
-        took = time.monotonic() - self.began
-        assert 2 ** (failures - 1) - 1 <= took, f"{failures} failures in {took:.1f} s"
+        assert self.counters()["failures"] <= self.most_refusals(time.monotonic())
+
+    def most_refusals(self, until):
+        """How often it may have been refused by then: the next try comes after 1 s at least, then
+        after 2 s, 4 s ..."""
+        return 1 + int(math.log2(1 + until - self.began))
 
     def messages(self, count):
         """The next lines, which are that many messages, as dictionaries."""

@@ -32,7 +32,8 @@ def bulk_cluster(make_cluster, things=None, configure=None, **options):
 def test_many_things_share_a_request(make_cluster):
     cluster = bulk_cluster(make_cluster, nodes=2, devices=200)
     before = cluster.thingworx.state()
-    cluster.thingworx.fault(kind="latency", ms=20)
+    # 2 nodes with 16 requests each at a time: 160 requests in a second at most, and 2000 events
+    cluster.thingworx.fault(kind="latency", ms=200)
     cluster.hub.generate(rate=4 * RATE, devices=200)
     wait_until(lambda: cluster.hub.state()["emitted"] >= 4 * RATE, 60, "events are sent")
     settle(cluster, duplicates=0)
