@@ -23,7 +23,8 @@
 enum {
     RETRY_BASE_MS = 100,
     RETRY_CAP_MS = 10000,
-    CONFIGURATION_RETRY_MS = 500 /* the client lets one request at a time through */
+    CONFIGURATION_RETRY_MS = 500, /* the client lets one request at a time through */
+    RETRY_AFTER_MAX_MS = 60000    /* a page of a proxy may say an hour, and be gone in a minute */
 };
 
 static const struct slice update_service = {"UpdatePropertyValues", 20};
@@ -37,23 +38,25 @@ static void wake(struct destination *d)
     event_active(d->pump, EV_TIMEOUT, 0);
 }
 
-/* New rows wait for others if the destination is told so; answers and retries never do. */
-static void wake_for_rows(struct destination *d)
-{
-    struct timeval t = {.tv_sec = d->linger_us / SECOND_US, .tv_usec = d->linger_us % SECOND_US};
-    if (d->linger_us == 0)
-        wake(d);
-    else if (!event_pending(d->pump, EV_TIMEOUT, NULL))
-        event_add(d->pump, &t);
-}
-
 static void wake_at(struct destination *d, int64_t due_us, int64_t now_us)
 {
-    if (due_us == INT64_MAX)
+    if (due_us >= d->pump_at_us)
         return;
     int64_t wait = due_us > now_us ? due_us - now_us : 0;
     struct timeval t = {.tv_sec = wait / SECOND_US, .tv_usec = wait % SECOND_US};
+    d->pump_at_us = due_us;
     event_add(d->pump, &t);
+}
+
+/* New rows wait for others if the destination is told so; answers and retries never do. */
+static void wake_for_rows(struct destination *d)
+{
+    if (d->linger_us == 0) {
+        wake(d);
+        return;
+    }
+    int64_t now = clock_now_us();
+    wake_at(d, now + d->linger_us, now);
 }
 
 static bool post(struct destination *d, struct delivery *delivery, int64_t now_us)
@@ -138,6 +141,7 @@ static void on_pump(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     int64_t now = clock_now_us();
+    d->pump_at_us = INT64_MAX;
     if (!pulse_is_steady(&d->node->pulse, now))
         return; /* destination_tick comes again */
     ask_for_bulk(d, now);
@@ -177,7 +181,10 @@ static int64_t retry_at(void *ctx, const struct lane *lane)
         return r->now_us + CONFIGURATION_RETRY_MS * MS_US;
     int64_t wait = retry_delay_us(lane_attempts(lane), RETRY_BASE_MS * MS_US, RETRY_CAP_MS * MS_US,
                                   &r->destination->node->random);
-    return r->now_us + (r->answer->retry_after_us > wait ? r->answer->retry_after_us : wait);
+    int64_t asked = r->answer->retry_after_us;
+    if (asked > RETRY_AFTER_MAX_MS * MS_US)
+        asked = RETRY_AFTER_MAX_MS * MS_US;
+    return r->now_us + (asked > wait ? asked : wait);
 }
 
 static void on_accepted(void *ctx, struct slice thing)
@@ -476,8 +483,11 @@ struct destination *destination_open(struct node_parts *node,
                                      const struct destination_config *config)
 {
     struct destination *d = xcalloc(1, sizeof *d);
-    *d = (struct destination){
-        .node = node, .name = xstrdup(config->name), .restarts = config->restarts, .state = "ok"};
+    *d = (struct destination){.node = node,
+                              .name = xstrdup(config->name),
+                              .restarts = config->restarts,
+                              .state = "ok",
+                              .pump_at_us = INT64_MAX};
     destination_meters_open(&d->meters, node, d->name);
     set_limits(d, config);
     d->creations = creations_create(node, d->name);

@@ -29,9 +29,10 @@ struct destination {
     struct rate rate;
     unsigned in_flight; /* requests */
     struct event *pump;
-    int64_t linger_us; /* how long the first row of a Thing waits for others */
-    const char *state; /* the client's */
-    struct error why;  /* of a state that is not ok */
+    int64_t pump_at_us; /* what its timer is set to; INT64_MAX: not set */
+    int64_t linger_us;  /* how long the first row of a Thing waits for others */
+    const char *state;  /* the client's */
+    struct error why;   /* of a state that is not ok */
     struct outage outage;
     int64_t failed_after_us, restarts;
     struct destination_meters meters;
