@@ -186,6 +186,10 @@ class Proxy:
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Connection(self, client, server)
             with self.changed:
+                if self.refusing:  # since we looked: whoever said so drops what is on the list
+                    client.close()
+                    server.close()
+                    continue
                 self.connections.append(connection)
                 for match, change in self.rules:
                     if match is None:
