@@ -3,7 +3,7 @@
 --          them are called off; what they were moving away goes to its successor. The rest is left
 --          without an owner, its token in place: the caller adopts or places it and then fences.
 -- Parameters: session_ids: none of them ended; reason: left, died, replaced or restart;
---             reserve: keep the partitions for their nodes (the database has restarted).
+--             reserve: keep the partitions for their nodes (the database has restarted, or was cut off).
 -- Returns: nothing.   Calls: close_ownerships, grant_partitions, touch_sessions, add_event.
 -- Tables: session, term, lease, partition (update), decline (delete).   Internal; needs the lock on cluster.
 CREATE OR REPLACE FUNCTION holdfast.end_sessions(session_ids int[], reason text, reserve boolean DEFAULT false)

@@ -4,8 +4,9 @@
 --          this connection after an error, whatever the error is.
 --          Sweeps: ends dead sessions, the node's own last one among them, opens the next terms,
 --          places what has no owner. Adopts what the node's last session owned, or what is reserved
---          for it after a restart of the database: under the same token when previous_key proves that
---          the caller was that session, on the same timeline; by its name alone under fresh tokens.
+--          for it after a restart of the database, or after a cut that has ended all sessions: under the
+--          same token when previous_key proves that the caller was that session, on the same timeline; by
+--          its name alone under fresh tokens.
 -- Parameters: node: stable name; protocol: 1; version: of the program, for people; previous_key: key of
 --             the last session of this process, or null; highest_token: greatest token that the
 --             process has ever seen, or null; capacity: share of partitions relative to other nodes;
@@ -16,7 +17,8 @@
 -- Errors: HF001 the name is in use (after a wait of up to one TTL), HF003 protocol, HF004 wrong
 --         backends, HF005 a setting weakens the lease, 22023 bad arguments.
 -- Calls: check_lease_backend, await_name, refuse_name, lock_cluster, raise_tokens, open_incarnation,
---        dead_sessions, terminate_backends, end_sessions, steady_at, open_terms, grant_partitions, place_free.
+--        dead_sessions, terminate_backends, reserve_after_cut, end_sessions, steady_at, open_terms,
+--        grant_partitions, place_free.
 -- Tables: node (upsert), session (insert), partition, cluster (update).
 CREATE OR REPLACE FUNCTION holdfast.join(node text, protocol int, version text, previous_key uuid,
                                          highest_token bigint, capacity int, lease_ttl_ms int,
@@ -31,6 +33,7 @@ DECLARE
     v_previous session;
     v_dead     int[];
     v_replaced boolean := false;
+    v_reserve  boolean;
     v_ids      int[];
     v_tokens   bigint[];
     v_id       int;
@@ -82,9 +85,11 @@ BEGIN
        SET state = 'owned', successor_session_id = NULL, move_deadline = NULL, move_reason = NULL
      WHERE p.owner_session_id = v_previous.session_id AND p.state = 'releasing';
 
-    PERFORM end_sessions(array_remove(v_dead, v_previous.session_id), 'died');
+    -- Its own first: a move to it dies with it, and is not inherited by a session that is over.
+    v_reserve := reserve_after_cut(v_dead, v_previous.session_id, $4, $7);
     PERFORM end_sessions(array_remove(ARRAY[v_previous.session_id], NULL),
                          CASE WHEN v_replaced THEN 'replaced' ELSE 'died' END);
+    PERFORM end_sessions(array_remove(v_dead, v_previous.session_id), 'died', v_reserve);
 
     v_steady := steady_at($1);
     INSERT INTO node AS n (name, capacity, steady_at) VALUES ($1, $6, v_steady)

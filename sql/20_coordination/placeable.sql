@@ -5,7 +5,7 @@
 --          not declined the hub.
 -- Returns: present: session that owns it or is about to; target: the same, or the session of its pin;
 --          fixed: it is moving, or its last move was called off a moment ago; reserved: for the node
---          that owned it before the database restarted.
+--          that owned it before the database restarted or was cut off.
 -- Calls: nothing.   Tables: partition, hub, pause, pin, session, node, decline, cluster (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.placeable()
 RETURNS TABLE (partition_id int, hub text, present int, target int, pinned boolean, fixed boolean, reserved boolean)

@@ -158,6 +158,26 @@ TERMS = [
              COORDINATION + "open_incarnation.sql",
              "end_sessions(v_old, 'restart', true)", "end_sessions(v_old, 'restart', false)",
              ("two", "test_incarnation", "nothing_moves")),
+    Mutation("no-reservation-after-a-cut", "a cut that ends all sessions moves nothing",
+             COORDINATION + "reserve_after_cut.sql", "    RETURN true;\n", "    RETURN false;\n",
+             ("two", "test_cut", "nothing_moves")),
+    Mutation("cut-without-a-proof", "only a process that lived through it proves a cut",
+             COORDINATION + "reserve_after_cut.sql",
+             " AND s.session_key = reserve_after_cut.previous_key;", ";",
+             ("two", "test_cut", "new_proves_no_cut")),
+    Mutation("cut-while-somebody-lives", "the dead are replaced at once while a session lives",
+             COORDINATION + "reserve_after_cut.sql",
+             "s.session_id <> previous AND s.session_id <> ALL (dead)) THEN", "false) THEN",
+             ("two", "test_cut", "while_somebody_lives")),
+    Mutation("inherited-by-a-session-that-is-over", "a move to a session that ends dies with it",
+             COORDINATION + "join.sql",
+             "    PERFORM end_sessions(array_remove(ARRAY[v_previous.session_id], NULL),\n"
+             "                         CASE WHEN v_replaced THEN 'replaced' ELSE 'died' END);\n"
+             "    PERFORM end_sessions(array_remove(v_dead, v_previous.session_id), 'died', v_reserve);\n",
+             "    PERFORM end_sessions(array_remove(v_dead, v_previous.session_id), 'died', v_reserve);\n"
+             "    PERFORM end_sessions(array_remove(ARRAY[v_previous.session_id], NULL),\n"
+             "                         CASE WHEN v_replaced THEN 'replaced' ELSE 'died' END);\n",
+             ("two", "test_cut", "stays_where_it_was_read")),
     Mutation("reservation-ignored", "what is reserved is placed nowhere else for one TTL",
              COORDINATION + "placement.sql",
              "         WHERE a.target IS NULL AND NOT a.reserved\n",

@@ -118,6 +118,7 @@ static bool join(struct servers *s, struct server *server, struct backend *backe
     int session = DB_NOBODY;
     call->join.patient = patient;
     const struct db_session *other = db_live_session(&server->db, call->join.node);
+    check_joins(s->world, server, &call->join);
     call->error = db_join(&server->db, &call->join, &session);
     if (call->error == DB_WAIT) {
         if (backend->waits_for == DB_NOBODY)

@@ -1,6 +1,7 @@
 #include "checks.h"
 
 #include "base/memory.h"
+#include "checks_state.h"
 #include "hub.h"
 #include "node/grants.h"
 #include "node/membership.h"
@@ -9,60 +10,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
-
-/* What one grant has done. */
-struct grant_record {
-    UT_hash_handle hh;
-    int64_t token;
-    int node, timeline;
-    int64_t start, highest; /* began behind this; accepted up to this */
-    bool disturbed, unknown;
-    bool told; /* to the process that lives as `life` of the node */
-    uint32_t life;
-    int64_t stolen_us; /* since when the hub reads with a higher token; 0: it does not */
-};
-
-struct reader_record {
-    int node;
-    int64_t token, attached_us;
-};
-
-/* What became of one event: accepted has a bit for each row. */
-struct fate {
-    unsigned char accepted;
-    int64_t tokens[3]; /* of each row: under which it was accepted last */
-};
-
-struct ledger {
-    struct fate *fates; /* by sequence */
-    size_t capacity;
-    /* The highest place that was accepted for the first time, and under which token. */
-    int64_t newest[HUB_DEVICES], token[HUB_DEVICES];
-};
-
-struct lease_record {
-    int session;
-    uint64_t key;
-    bool ended; /* by the server's timer */
-};
-
-struct checks {
-    struct grant_record *grants; /* by token */
-    struct reader_record *readers;
-    size_t reader_n;
-    struct ledger ledgers[HUB_LOGS][HUB_PARTITIONS];
-    struct lease_record leases[WORLD_NODES];
-    int64_t woken_us[WORLD_NODES];
-    int64_t highest_granted[SERVERS][DB_PARTITIONS], highest[SERVERS];
-    int64_t drawn[SERVERS]; /* the highest since it was promoted */
-    int64_t floor[SERVERS][DB_PARTITIONS];
-    int kept_for[SERVERS][DB_PARTITIONS]; /* node after a restart, and one; 0: none */
-    int generation[SERVERS][DB_PARTITIONS];
-    int64_t highest_told;
-    bool gave_up; /* ThingWorx has refused good values while it said that it was ready */
-    struct check_counts counts;
-};
 
 struct checks *checks_create(struct world *w)
 {
@@ -90,7 +37,7 @@ struct check_counts check_counts(const struct checks *c)
     return c->counts;
 }
 
-static struct grant_record *grant_of(struct checks *c, int64_t token)
+struct grant_record *checks_grant(struct checks *c, int64_t token)
 {
     struct grant_record *grant = NULL;
     HASH_FIND(hh, c->grants, &token, sizeof token, grant);
@@ -150,7 +97,7 @@ void check_acts_as_leader(struct world *w, int node)
 
 void check_told(struct world *w, int node, int64_t token, int64_t at_us)
 {
-    struct grant_record *grant = grant_of(w->checks, token);
+    struct grant_record *grant = checks_grant(w->checks, token);
     uint32_t life = w->nodes[node].life;
     if (grant->told && (grant->node != node || grant->life != life))
         world_fail(w, "token %lld of n%d is told to another process", (long long)token,
@@ -185,11 +132,13 @@ static void check_grant(struct world *w, struct server *server, int i, int64_t h
                    "server %d: token %lld of partition %d is not above all tokens before it (%lld)",
                    server->index, (long long)p->token, i, (long long)highest_before);
     int kept = c->kept_for[server->index][i];
-    if (kept != 0 && kept != owner->node + 1 && t->reserved_until_us > server->db.now_us)
-        world_fail(w, "server %d: a restart has moved partition %d from n%d to n%d", server->index,
-                   i, kept - 1, owner->node);
+    if (kept != 0 && kept != owner->node + 1 &&
+        (t->reserved_until_us > server->db.now_us ||
+         c->cut_until_us[server->index] > server->db.now_us))
+        world_fail(w, "server %d: a restart or a cut has moved partition %d from n%d to n%d",
+                   server->index, i, kept - 1, owner->node);
     c->kept_for[server->index][i] = 0;
-    struct grant_record *grant = grant_of(c, p->token);
+    struct grant_record *grant = checks_grant(c, p->token);
     /* A primary that was left behind draws tokens that the other one may not know of. */
     bool elsewhere = grant->node != NOWHERE && grant->timeline != server->db.timeline;
     if (grant->node != NOWHERE && !elsewhere)
@@ -274,6 +223,28 @@ void check_crashed(struct world *w, struct server *server, bool promoted)
     }
 }
 
+void check_joins(struct world *w, struct server *server, const struct db_join *join)
+{
+    struct checks *c = w->checks;
+    const struct db *db = &server->db;
+    const struct db_session *mine = db_live_session(db, join->node);
+    if (db->live_incarnation == 0 || mine == NULL || mine->key != join->previous_key)
+        return;
+    for (int i = 0; i < DB_SESSIONS; i++) {
+        const struct db_session *s = &db->t.sessions[i];
+        if (s->id != 0 && !s->ended && s != mine && db_is_locked(db, s->id))
+            return;
+    }
+    /* It has lived through the end of all sessions: so may have the others. */
+    c->cut_until_us[server->index] = db->now_us + (int64_t)join->ttl_ms * 1000;
+    for (int i = 0; i < db->t.partition_count; i++) {
+        const struct db_partition *p = &db->t.partitions[i];
+        const struct db_session *owner = db_find_session(db, p->owner);
+        if (owner != NULL && db_is_active(db, p))
+            c->kept_for[server->index][i] = owner->node + 1;
+    }
+}
+
 void check_led(struct world *w, struct server *server, int session, int64_t token)
 {
     const struct db_tables *t = &server->db.t;
@@ -313,7 +284,7 @@ void check_letter(struct world *w, struct server *server, const struct db_sessio
 
 /* ---- checkpoints -------------------------------------------------------------------------- */
 
-static struct fate *fate_of(struct checks *c, int log, int partition, int64_t sequence)
+struct fate *checks_fate(struct checks *c, int log, int partition, int64_t sequence)
 {
     struct ledger *l = &c->ledgers[log][partition];
     while ((size_t)sequence >= l->capacity) {
@@ -325,7 +296,7 @@ static struct fate *fate_of(struct checks *c, int log, int partition, int64_t se
     return &l->fates[sequence];
 }
 
-static bool has_letter(const struct db_tables *t, int partition, int64_t sequence, int row)
+bool checks_has_letter(const struct db_tables *t, int partition, int64_t sequence, int row)
 {
     for (int i = t->letter_count - 1; i >= 0; i--) {
         const struct db_letter *l = &t->letters[i];
@@ -344,13 +315,13 @@ static void check_delivered(struct world *w, const struct server *server, int pa
     const struct db_partition *p = &t->partitions[partition];
     int log = hub_log_of(t->hubs[p->hub].created_ms);
     struct hub_event event = hub_event(w, log, p->number, sequence);
-    const struct fate *fate = fate_of(w->checks, log, p->number, sequence);
+    const struct fate *fate = checks_fate(w->checks, log, p->number, sequence);
     bool whole = event.kind == EVENT_UNPARSABLE || event.kind == EVENT_UNBOUND;
-    if (whole && !has_letter(t, partition, sequence, 0))
+    if (whole && !checks_has_letter(t, partition, sequence, 0))
         world_fail(w, "server %d: the checkpoint of partition %d passes event %lld, which is lost",
                    server->index, partition, (long long)sequence);
     for (int row = 0; row < event.rows; row++)
-        if (!(fate->accepted & 1 << row) && !has_letter(t, partition, sequence, row + 1))
+        if (!(fate->accepted & 1 << row) && !checks_has_letter(t, partition, sequence, row + 1))
             world_fail(
                 w,
                 "server %d: the checkpoint of partition %d passes event %lld, whose value %d "
@@ -377,7 +348,7 @@ void check_saved(struct world *w, struct server *server, const struct db_session
 
 void check_abandoned(struct world *w, struct server *server, int partition)
 {
-    struct grant_record *grant = grant_of(w->checks, server->db.t.partitions[partition].token);
+    struct grant_record *grant = checks_grant(w->checks, server->db.t.partitions[partition].token);
     grant->start = 0;
     grant->disturbed = true;
 }
@@ -386,7 +357,7 @@ void check_abandoned(struct world *w, struct server *server, int partition)
 static void check_handed_over(struct world *w, const struct server *server, int partition)
 {
     const struct db_tables *t = &server->db.t;
-    const struct grant_record *grant = grant_of(w->checks, t->partitions[partition].token);
+    const struct grant_record *grant = checks_grant(w->checks, t->partitions[partition].token);
     if (!grant->disturbed && grant->highest > t->checkpoints[partition].sequence)
         world_fail(w,
                    "server %d: partition %d is handed over at checkpoint %lld, but ThingWorx has "
@@ -420,7 +391,7 @@ void check_opens(struct world *w, int node, int64_t token)
     if (token > w->checks->highest_told)
         world_fail(w, "n%d uses token %lld before the database has told it", node,
                    (long long)token);
-    if (grant_of(w->checks, token)->stolen_us != 0)
+    if (checks_grant(w->checks, token)->stolen_us != 0)
         world_fail(w, "n%d reads again with token %lld, which was stolen, without having asked",
                    node, (long long)token);
 }
@@ -440,12 +411,12 @@ void check_attached(struct world *w, int reader, int node, uint32_t life, int64_
 
 void check_stolen(struct world *w, int64_t token)
 {
-    grant_of(w->checks, token)->stolen_us = w->now_us;
+    checks_grant(w->checks, token)->stolen_us = w->now_us;
 }
 
 void check_disturbed(struct world *w, int64_t token)
 {
-    grant_of(w->checks, token)->disturbed = true;
+    checks_grant(w->checks, token)->disturbed = true;
 }
 
 void check_node_disturbed(struct world *w, int node)
@@ -463,109 +434,6 @@ void check_woken(struct world *w, int node, int64_t gap_us)
     check_node_disturbed(w, node);
     if (gap_us > w->ttl_ms * 1000 / 5 + 50000)
         w->checks->woken_us[node] = w->now_us;
-}
-
-/* ---- ThingWorx ---------------------------------------------------------------------------- */
-
-void check_posts(struct world *w, int node, const uint64_t *values, size_t count)
-{
-    struct checks *c = w->checks;
-    struct hub_value v;
-    for (size_t i = 0; i < count; i++) {
-        if (!hub_decode(values[i], &v))
-            continue;
-        if (grant_of(c, c->readers[v.reader].token)->stolen_us != 0)
-            world_fail(w, "n%d sends value %d of event %lld of a grant that was stolen from it",
-                       node, v.row, (long long)v.sequence);
-        if (c->readers[v.reader].attached_us < c->woken_us[node])
-            world_fail(w, "n%d sends value %d of event %lld, which it had before it was stopped",
-                       node, v.row, (long long)v.sequence);
-    }
-}
-
-static bool was_refused(const struct world *w, const struct hub_value *v)
-{
-    const struct server *server = servers_primary(w->servers);
-    const struct db_tables *t = server != NULL ? &server->db.t : NULL;
-    for (int i = 0; t != NULL && i < t->partition_count; i++) {
-        const struct db_partition *p = &t->partitions[i];
-        if (p->number == v->partition && hub_log_of(t->hubs[p->hub].created_ms) == v->log)
-            return has_letter(t, i, v->sequence, v->row + 1);
-    }
-    return t == NULL; /* nobody can tell */
-}
-
-/* The first time that a value is accepted: in the order of its Thing's events. Over all grants,
- * unless a good value was taken for a dead letter, and whoever reads its event again delivers it.
- */
-static void accept_first(struct world *w, const struct hub_value *v, int64_t token)
-{
-    struct hub_event event = hub_event(w, v->log, v->partition, v->sequence);
-    struct ledger *l = &w->checks->ledgers[v->log][v->partition];
-    int64_t place = v->sequence * 4 + v->row;
-    int64_t *newest = &l->newest[event.device % HUB_DEVICES];
-    bool late =
-        w->checks->gave_up && (token != l->token[event.device % HUB_DEVICES] || was_refused(w, v));
-    if (place < *newest && !late)
-        world_fail(w,
-                   "value %d of event %lld of partition %d was accepted after event %lld of the "
-                   "same Thing",
-                   v->row, (long long)v->sequence, v->partition, (long long)*newest / 4);
-    if (place < *newest)
-        return;
-    *newest = place;
-    l->token[event.device % HUB_DEVICES] = token;
-}
-
-static void accept_again(struct world *w, const struct hub_value *v,
-                         const struct grant_record *grant, bool same_grant)
-{
-    w->checks->counts.repeated++;
-    if (same_grant && !grant->disturbed && !grant->unknown)
-        world_fail(w,
-                   "event %lld of partition %d was delivered twice under token %lld, for no reason",
-                   (long long)v->sequence, v->partition, (long long)grant->token);
-}
-
-void check_accepted(struct world *w, const uint64_t *values, size_t count)
-{
-    struct checks *c = w->checks;
-    struct hub_value v;
-    for (size_t i = 0; i < count && !w->failed; i++) {
-        if (!hub_decode(values[i], &v))
-            continue;
-        struct fate *fate = fate_of(c, v.log, v.partition, v.sequence);
-        struct grant_record *grant = grant_of(c, c->readers[v.reader].token);
-        bool known = fate->accepted & 1 << v.row;
-        c->counts.accepted++;
-        if (!known)
-            accept_first(w, &v, grant->token);
-        else
-            accept_again(w, &v, grant, fate->tokens[v.row] == grant->token);
-        fate->accepted |= (unsigned char)(1 << v.row);
-        fate->tokens[v.row] = grant->token;
-        if (v.sequence <= grant->start)
-            world_fail(w,
-                       "event %lld of partition %d is delivered under token %lld, which began "
-                       "behind checkpoint %lld",
-                       (long long)v.sequence, v.partition, (long long)grant->token,
-                       (long long)grant->start);
-        if (v.sequence > grant->highest)
-            grant->highest = v.sequence;
-    }
-}
-
-void check_gave_up(struct world *w)
-{
-    w->checks->gave_up = true;
-}
-
-void check_unknown(struct world *w, const uint64_t *values, size_t count)
-{
-    struct hub_value v;
-    for (size_t i = 0; i < count; i++)
-        if (hub_decode(values[i], &v))
-            grant_of(w->checks, w->checks->readers[v.reader].token)->unknown = true;
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */

@@ -25,6 +25,8 @@ void check_buried(struct world *w, const struct server *server, int session, int
 /* A sweep is done: nothing is left of the dead. */
 void check_swept(struct world *w, const struct server *server);
 void check_crashed(struct world *w, struct server *server, bool promoted);
+void check_joins(struct world *w, struct server *server,
+                 const struct db_join *join); /* before it */
 void check_led(struct world *w, struct server *server, int session, int64_t token);
 void check_letter(struct world *w, struct server *server, const struct db_session *me,
                   const struct db_letter *letter, int64_t token);

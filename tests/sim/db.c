@@ -356,6 +356,28 @@ static void call_moves_off(struct db *db, int owner)
     }
 }
 
+/* The process that joins has outlived its session, and all others have ended with it: the way to
+ * the database was cut, and what they owned waits for them. `dead` are the others. */
+static bool reserve_after_cut(struct db *db, const struct db_join *join,
+                              const struct db_session *previous, const struct ids *dead)
+{
+    int longest = join->ttl_ms > db->settings.ttl_ms ? join->ttl_ms : (int)db->settings.ttl_ms;
+    if (dead->n == 0 || previous == NULL || previous->key != join->previous_key)
+        return false;
+    for (int i = 0; i < DB_SESSIONS; i++) {
+        const struct db_session *s = &db->t.sessions[i];
+        if (s->id == 0 || s->ended || s == previous)
+            continue;
+        if (!holds(dead, s->id))
+            return false;
+        longest = s->ttl_ms > longest ? s->ttl_ms : longest;
+    }
+    int64_t until_us = db->now_us + (int64_t)longest * 1000;
+    if (until_us > db->t.reserved_until_us)
+        db->t.reserved_until_us = until_us;
+    return true;
+}
+
 enum db_error db_join(struct db *db, const struct db_join *join, int *session)
 {
     const struct db_session *other = db_live_session(db, join->node);
@@ -380,8 +402,9 @@ enum db_error db_join(struct db *db, const struct db_join *join, int *session)
     int previous_id = previous.n > 0 ? previous.id[0] : DB_NOBODY;
     int n = to_adopt(db, join, previous_id, adopted, tokens);
     call_moves_off(db, previous_id);
-    end_sessions(db, &dead, false);
+    bool reserve = reserve_after_cut(db, join, other, &dead);
     end_sessions(db, &previous, false);
+    end_sessions(db, &dead, reserve);
     db->t.nodes[join->node].known = true;
     db->t.nodes[join->node].capacity = join->capacity;
     struct db_session *s = place_of_session(db);

@@ -207,6 +207,45 @@ def test_a_node_that_comes_back_late_forgets_what_it_never_read(make_cluster):
         proxy.close()
 
 
+def test_a_cut_moves_nothing(make_cluster):
+    """The server lives on and ends all sessions, and no process has died: whoever is back first must
+    not take what the others read on."""
+    cluster = make_cluster(nodes=0, partitions=6, devices=60, started=False)
+    cluster.prepare()
+    cluster.configure()
+    proxy = Proxy(cluster.postgres.port)
+    try:
+        for number in (1, 2, 3):
+            cluster.add_node(f"node-{number}", database_port=proxy.port,
+                             arguments=["--ttl-ms", TTL_MS])
+        cluster.wait_balanced()
+        cluster.hub.generate(devices=60, rate=RATE)
+        wait_until(lambda: len({entry[2] for entry in accepted(cluster)}) == 60
+                   and len(cluster.checkpoints()) == 6, 60, "every device has been met")
+        # How soon a node is back on a busy machine is not the question here.
+        cluster.query("SELECT holdfast.set_setting('ttl_ms', '60000')", user="admin")
+        owners = cluster.owners()
+        (began,) = cluster.query("SELECT clock_timestamp() AS at")
+        proxy.refuse()
+        proxy.drop()
+        wait_until(lambda: cluster.watch("SELECT count(*)::int AS n FROM pg_stat_activity"
+                                         " WHERE usename = 'node'")[0].n == 0,
+                   60, "the server has ended all sessions")
+        pass_time(cluster, 2 * TTL)
+        proxy.refuse(False)
+        wait_until(lambda: cluster.watch("SELECT count(*)::int AS n FROM holdfast.session"
+                                         " WHERE ended_at IS NULL AND joined_at > %s",
+                                         (began.at,))[0].n == 3, 60, "all have joined again")
+        assert cluster.owners() == owners
+        moved = cluster.query("SELECT partition_id, node, how FROM holdfast.ownership"
+                              " WHERE how <> 'adopted' AND lower(during) > %s", (began.at,))
+        assert moved == []
+        settle(cluster, duplicates=0)
+        end(cluster)
+    finally:
+        proxy.close()
+
+
 def test_a_node_dies_meanwhile(make_cluster):
     """It costs what the node had delivered since the outage began, and nothing else."""
     cluster = make_warm(make_cluster)
