@@ -109,6 +109,8 @@ static bool find_thing(struct opcua *o, const char *template, const struct opcua
     struct span name = write_name(o, template, place, false);
     if (name.n == 0)
         name = write_name(o, "{thing}", place, false);
+    if (o->names.overflowed)
+        return fail(o, "names too long");
     uint64_t hash = hash_bytes(span_text(o, name));
     for (uint32_t i = 0; i < o->thing_count; i++)
         if (o->things[i].hash == hash &&
@@ -146,6 +148,8 @@ static bool add(struct opcua *o, const struct context *context, const struct jso
         return true;
     if (o->value_count == TRANSLATE_ROWS_MAX)
         return fail(o, "too many values");
+    if (!opcua_name_fits(&context->place))
+        return fail(o, "a name of more than 4096 bytes");
     if (o->value_count == o->value_capacity) {
         o->value_capacity = o->value_capacity ? o->value_capacity * 2 : 64;
         o->values = xrealloc(o->values, o->value_capacity * sizeof *o->values);

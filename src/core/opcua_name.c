@@ -33,14 +33,28 @@ static bool may_stand(char c)
 /* The text is the inside of a JSON string. */
 static void put_part(struct buffer *to, struct slice text)
 {
+    char *out = buffer_reserve(to, text.n);
+    if (out == NULL)
+        return;
     for (size_t i = 0; i < text.n; i++) {
         char c = text.p[i];
         if (c == '\\') {
             i += text.p[i + 1] == 'u' ? 5 : 1;
             c = '_';
         }
-        (void)buffer_append(to, may_stand(c) ? &c : "_", 1);
+        *out++ = may_stand(c) ? c : '_';
+        to->n++;
     }
+}
+
+bool opcua_name_fits(const struct opcua_place *place)
+{
+    const struct slice parts[] = {place->publisher, place->group, place->writer,
+                                  place->endpoint,  place->node,  place->field};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (parts[i].n > OPCUA_PART_MAX)
+            return false;
+    return true;
 }
 
 static void put_raw(struct buffer *to, struct slice text, bool json)

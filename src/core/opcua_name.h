@@ -12,6 +12,13 @@ struct opcua_place {
     struct slice field; /* of the data set or event, or the display name */
 };
 
+/* No part of a place may be longer: OPC UA's own limit for node ids that are texts. It is read
+ * again for every value beside it, so that a long one would hold up the loop for minutes. */
+#define OPCUA_PART_MAX 4096u
+
+/* Whether every part of the place is short enough. */
+bool opcua_name_fits(const struct opcua_place *place);
+
 /* The short name of a field or node: behind the last # of a qualified name, the identifier of a
  * node id. */
 struct slice opcua_short(struct slice name);

@@ -286,6 +286,14 @@ static void ceilings(void **state)
         assert_int_equal(read_with(body.data, body.n, NULL, 0), values == TRANSLATE_ROWS_MAX);
     }
     assert_non_null(strstr(why.message, "too many values"));
+    /* A name beside many values is looked at for each of them. */
+    for (int bytes = 4096; bytes <= 4097; bytes++) {
+        buffer_clear(&body);
+        buffer_printf(&body, "{\"Messages\":[{\"DataSetWriterName\":\"%0*d\",", bytes, 0);
+        buffer_printf(&body, "\"Payload\":{\"f\":1}}]}");
+        assert_int_equal(read_with(body.data, body.n, NULL, 0), bytes == 4096);
+    }
+    assert_non_null(strstr(why.message, "4096 bytes"));
     buffer_free(&body);
 }
 
