@@ -471,12 +471,15 @@ void destination_free(struct destination *d)
 /* What may change at any time, besides the client's part. */
 static void set_limits(struct destination *d, const struct destination_config *config)
 {
-    d->limits = (struct lane_limits){config->max_rows, config->max_bytes};
+    unsigned rate = config->max_rows_per_second;
+    /* No request may take what others are to send in the seconds to come. */
+    d->limits = (struct lane_limits){rate > 0 && rate < config->max_rows ? rate : config->max_rows,
+                                     config->max_bytes};
     d->linger_us = config->linger_ms * MS_US;
     d->failed_after_us = config->failed_after_s * SECOND_US;
     destination_secrets_name(&d->secrets, config);
     bulk_mode_want(&d->bulk, config->bulk);
-    rate_set(&d->rate, config->max_rows_per_second);
+    rate_set(&d->rate, rate);
 }
 
 struct destination *destination_open(struct node_parts *node,

@@ -29,7 +29,7 @@ struct world {
     struct rows rows;
 };
 
-static void open_world(struct world *w, struct fixture *f, int linger_ms)
+static void open_world(struct world *w, struct fixture *f, int linger_ms, unsigned rate)
 {
     char *urls[] = {f->url};
     struct destination_config config = {.name = "thingworx",
@@ -38,8 +38,9 @@ static void open_world(struct world *w, struct fixture *f, int linger_ms)
                                         .app_key_secret = "none",
                                         .max_in_flight = 4,
                                         .request_timeout_ms = 10000,
-                                        .max_rows = 10,
-                                        .max_bytes = 4096,
+                                        .max_rows = 1000,
+                                        .max_bytes = 1 << 20,
+                                        .max_rows_per_second = rate,
                                         .linger_ms = linger_ms,
                                         .failed_after_s = LONG_S};
     *w = (struct world){.f = f,
@@ -96,7 +97,7 @@ static void one_that_waits_delays_no_other(void **state)
     struct world w;
     struct timeval due, now;
     enum { LINGER_MS = 200 };
-    open_world(&w, *state, LINGER_MS);
+    open_world(&w, *state, LINGER_MS, 0);
     hold_up(&w, "stuck");
     run_for(w.f, 10000); /* until the pump waits for the Thing that is stuck */
     push(&w, "other");
@@ -114,11 +115,24 @@ static void one_that_waits_delays_no_other(void **state)
 static void retry_after_is_followed_within_reason(void **state)
 {
     struct world w;
-    open_world(&w, *state, 0);
+    open_world(&w, *state, 0, 0);
     hold_up(&w, "stuck");
     int64_t wait_us = lanes_wakeup_at(destination_lanes(w.destination)) - clock_now_us();
     assert_true(wait_us > 50 * SECOND_US);
     assert_true(wait_us <= 60 * SECOND_US);
+    close_world(&w);
+}
+
+/* One Thing with much to say does not silence all others for as long as that would take. */
+static void no_request_takes_more_than_a_second(void **state)
+{
+    enum { RATE = 5, ROWS = 500 };
+    struct world w;
+    open_world(&w, *state, 0, RATE);
+    for (int i = 0; i < ROWS; i++)
+        push(&w, "chatty");
+    WAIT_UNTIL(w.f, w.f->server.posts == 1);
+    assert_true(rate_next_us(&w.destination->rate, clock_now_us()) <= clock_now_us() + SECOND_US);
     close_world(&w);
 }
 
@@ -127,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(one_that_waits_delays_no_other),
         CASE(retry_after_is_followed_within_reason),
+        CASE(no_request_takes_more_than_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
