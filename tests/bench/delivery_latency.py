@@ -46,10 +46,13 @@ def latencies(rig):
 def at_rate(rig, rate, seconds):
     rig.forget()
     rig.mark()
+    before = rig.hub.state()["emitted"]
     rig.hub.generate(devices=rig.cluster.devices, rate=round(rate), seconds=seconds)
     wait_until(lambda: not rig.hub.state()["running"], seconds + 60, "all is emitted", every=0.1)
     rig.settle()
     found = latencies(rig)
+    emitted = rig.hub.state()["emitted"] - before
+    assert len(found) == emitted, f"{len(found)} of {emitted} events: some are of another load"
     rig.forget()
     return {"events_per_second": round(rate), "median_ms": round(percentile(found, 0.5), 1),
             "p99_ms": round(percentile(found, 0.99), 1), "max_ms": round(found[-1], 1)}

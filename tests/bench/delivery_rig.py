@@ -166,8 +166,11 @@ def discard(rig, name, *, events, devices, rounds):
 
 
 def start_node(rig, name="node-1"):
+    """A node that has caught up: what another part has left in the log, as discard() does, would
+    be taken for a part of the first load, and its age for latency."""
     node = rig.cluster.add_node(name)
     rig.cluster.wait_balanced(60)
+    rig.cluster.wait_delivered(DELIVERED)
     return node
 
 
