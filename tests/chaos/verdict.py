@@ -6,12 +6,13 @@ import time
 
 from chaos.causes import Causes, Record, pauses_by_kind
 from chaos.evidence import Evidence, Seen
+from chaos.faults_process import LONGEST_STOP
 from harness import process
 from harness.waiting import TimedOut, wait_until
 
 TTL_SECONDS = 5.0
 OWNED_WITHIN = 2 * TTL_SECONDS + 20  # the promise is TTL + 1 s, on machines that are not this busy
-DELIVERED_WITHIN = 120
+DELIVERED_WITHIN = 300
 # What a node or the server never says, whatever others do to it.
 BUG = re.compile(r"please report|AddressSanitizer|LeakSanitizer|runtime error:|Assertion .* failed")
 # What an administrator asks for may be refused: a move to a node that has just been ended.
@@ -64,7 +65,7 @@ def stop_nodes(world):
     for node in world.nodes.values():
         if node.alive:
             world.going(node)
-            status = node.stop()
+            status = node.stop(LONGEST_STOP)
             if status != 0:
                 world.fail(f"{node.name} ended with status {status} at the end", node)
     left = world.ask("SELECT node FROM holdfast.session WHERE ended_at IS NULL")

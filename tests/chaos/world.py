@@ -69,8 +69,8 @@ class World:
             self.start(self.nodes[name])
         self.cluster.nodes = self.nodes
         for node in self.nodes.values():
-            node.wait_ready(60)
-        self.cluster.wait_balanced(60)
+            node.wait_ready(120)
+        self.cluster.wait_balanced(120)
         self.usual_thingworx()
         self.watch.start()
         self.feed()
