@@ -438,6 +438,17 @@ void check_woken(struct world *w, int node, int64_t gap_us)
 
 /* ---- the end ------------------------------------------------------------------------------ */
 
+bool check_drained(const struct world *w)
+{
+    const struct server *server = servers_primary(w->servers);
+    for (int i = 0; server != NULL && i < server->db.t.partition_count; i++) {
+        const struct db_partition *p = &server->db.t.partitions[i];
+        if (server->db.t.checkpoints[i].sequence < hub_due(w->hubs, p->hub, p->number))
+            return false;
+    }
+    return true;
+}
+
 void check_end(struct world *w)
 {
     const struct server *server = servers_primary(w->servers);
@@ -450,14 +461,14 @@ void check_end(struct world *w)
         world_fail(w, "only %d partitions are registered", t->partition_count);
     for (int i = 0; i < t->partition_count; i++) {
         const struct db_partition *p = &t->partitions[i];
-        int64_t tail = hub_tail(w->hubs, p->hub, p->number);
+        int64_t due = hub_due(w->hubs, p->hub, p->number);
         if (p->owner == DB_NOBODY)
             world_fail(w, "partition %d has no owner at the end", i);
         else if (!db_is_locked(&server->db, p->owner))
             world_fail(w, "partition %d belongs to the dead session %d at the end", i, p->owner);
-        else if (t->checkpoints[i].sequence < tail)
+        else if (t->checkpoints[i].sequence < due)
             world_fail(w, "partition %d is at %lld of %lld at the end, owned by n%d", i,
-                       (long long)t->checkpoints[i].sequence, (long long)tail,
+                       (long long)t->checkpoints[i].sequence, (long long)due,
                        db_find_session(&server->db, p->owner)->node);
         for (int64_t s = 1; s <= t->checkpoints[i].sequence && !w->failed; s++)
             check_delivered(w, server, i, s);

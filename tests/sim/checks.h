@@ -57,6 +57,8 @@ void check_gave_up(struct world *w);
 /* The node does not know what became of a request. */
 void check_unknown(struct world *w, const uint64_t *values, size_t count);
 
+/* Whether all that is due is below the checkpoints. */
+bool check_drained(const struct world *w);
 /* After the faults (promise 6): everything is owned and drained. */
 void check_end(struct world *w);
 

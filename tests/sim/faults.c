@@ -11,9 +11,11 @@
 enum {
     FIRST_US = 3000000,
     QUIET_US = 40000000, /* the faults end */
-    CEASE_US = 75000000, /* nothing new is produced */
+    CEASE_US = 75000000, /* what is there now must be delivered at the end; a trickle goes on */
+    TRICKLE = 4,         /* so many times slower */
     END_US = 95000000,
-    WALL_US = 1700000000 /* seconds, see below */
+    LATEST_US = 300000000, /* the end of a run that is not drained by then: see drain_all */
+    WALL_US = 1700000000   /* seconds, see below */
 };
 
 static const char *const names[FAULT_KINDS] = {"kill",
@@ -325,9 +327,16 @@ static void on_produce(void *ctx, uint64_t period_us)
     int hub = (int)world_between(w, 0, HUBS - 1);
     hubs_produce(w->hubs, hub, (int)world_between(w, 0, hub_partitions(w->hubs) - 1),
                  (int)world_between(w, 1, 3));
-    if (w->now_us < CEASE_US)
-        world_at(w, w->now_us + world_between(w, 1, 2 * (int64_t)period_us), NOWHERE, on_produce,
-                 NULL, w, period_us);
+    int64_t longest_us = 2 * (int64_t)period_us * (w->now_us < CEASE_US ? 1 : TRICKLE);
+    world_at(w, w->now_us + world_between(w, 1, longest_us), NOWHERE, on_produce, NULL, w,
+             period_us);
+}
+
+static void on_cease(void *ctx, uint64_t number)
+{
+    struct world *w = ctx;
+    (void)number;
+    hubs_fix_due(w->hubs);
 }
 
 /* All faults are over: what cannot mend itself (a process that is gone, an administrator's order)
@@ -391,6 +400,18 @@ static void set_up(const struct plan *plan, struct world *w)
         world_at(w, end, NOWHERE, on_fault, NULL, (void *)(uintptr_t)f, 1);
     }
     world_at(w, QUIET_US, NOWHERE, on_quiet, NULL, w, 0);
+    world_at(w, CEASE_US, NOWHERE, on_cease, NULL, w, 0);
+}
+
+/* A value that is refused is given up when ThingWorx has taken those of another Thing since, and
+ * not before: a node may have to wait for events of one, and a Thing with many such values in a row
+ * takes its time. So events go on to the end, and a run that is behind goes on for longer. */
+static void drain_all(struct world *w)
+{
+    while (!w->failed && w->end_us < LATEST_US && !check_drained(w)) {
+        w->end_us += END_US - CEASE_US;
+        world_run(w);
+    }
 }
 
 struct outcome plan_run(const struct plan *plan, FILE *trace)
@@ -399,6 +420,7 @@ struct outcome plan_run(const struct plan *plan, FILE *trace)
     world_init(&w, plan->seed, trace);
     set_up(plan, &w);
     world_run(&w);
+    drain_all(&w);
     if (!w.failed)
         check_end(&w);
     struct check_counts counts = check_counts(w.checks);

@@ -266,9 +266,15 @@ int hub_log(const struct hubs_model *h, int hub)
     return h->hubs[hub].log;
 }
 
-int64_t hub_tail(const struct hubs_model *h, int hub, int partition)
+void hubs_fix_due(struct hubs_model *h)
 {
-    return h->hubs[hub].tail[partition];
+    for (int i = 0; i < HUBS; i++)
+        memcpy(h->hubs[i].due, h->hubs[i].tail, sizeof h->hubs[i].due);
+}
+
+int64_t hub_due(const struct hubs_model *h, int hub, int partition)
+{
+    return h->hubs[hub].due[partition];
 }
 
 int hub_partitions(const struct hubs_model *h)

@@ -28,7 +28,9 @@ bool hub_decode(uint64_t number, struct hub_value *value);
 struct hubs_model *hubs_model_create(struct world *w, int partitions);
 void hubs_model_free(struct hubs_model *h);
 int hub_log(const struct hubs_model *h, int hub); /* the present one */
-int64_t hub_tail(const struct hubs_model *h, int hub, int partition);
+/* What stands in the logs now must be delivered at the end; up to where that is. */
+void hubs_fix_due(struct hubs_model *h);
+int64_t hub_due(const struct hubs_model *h, int hub, int partition);
 int64_t hub_clean_from(const struct world *w, int log, int partition);
 int hub_partitions(const struct hubs_model *h);
 void hubs_produce(struct hubs_model *h, int hub, int partition, int count);

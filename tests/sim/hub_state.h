@@ -48,6 +48,7 @@ struct hub {
     int busy;
     bool refuses[WORLD_NODES];
     int64_t tail[HUB_PARTITIONS];
+    int64_t due[HUB_PARTITIONS]; /* must be delivered at the end */
     struct model_reader *attached[HUB_PARTITIONS];
     struct model_source *sources;
 };
