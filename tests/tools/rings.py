@@ -182,7 +182,8 @@ def pytest(*arguments):
 
 # --- sim ----------------------------------------------------------------------------------------
 
-SIM_SEEDS = (1, 40, 181, 194, 582, 277397, 479195, 3000000012, 4005000049)  # they have found something once, or are as good as any
+# They have found something once, or are as good as any.
+SIM_SEEDS = (1, 40, 181, 194, 582, 277397, 479195, 3000000012, 4005000049)
 SIM_STEPS = 8_000_000  # for fresh seeds
 
 
