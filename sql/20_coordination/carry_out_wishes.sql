@@ -10,7 +10,11 @@ DECLARE
     v_wish record;
 BEGIN
     FOR v_wish IN
-        WITH wishes AS (DELETE FROM move_wish RETURNING partition_id, node, wished_by)
+        -- Without those that an administrator's open transaction is about to change: it raises the
+        -- version when it commits, and until then nobody shall wait for it under the lock on cluster.
+        WITH wishes AS (DELETE FROM move_wish m USING (SELECT partition_id FROM move_wish FOR UPDATE SKIP LOCKED) k
+                         WHERE m.partition_id = k.partition_id
+                        RETURNING m.partition_id, m.node, m.wished_by)
         SELECT w.partition_id, w.node, p.hub || '/' || p.partition AS name, p.owner_session_id,
                p.retired_at IS NOT NULL AS retired, s.session_id,
                format('administrator %s asked for it', w.wished_by) AS reason,

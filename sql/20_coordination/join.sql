@@ -19,7 +19,7 @@
 -- Calls: check_lease_backend, await_name, refuse_name, lock_cluster, raise_tokens, open_incarnation,
 --        dead_sessions, terminate_backends, reserve_after_cut, end_sessions, steady_at, open_terms,
 --        grant_partitions, place_free.
--- Tables: node (upsert), session (insert), partition, cluster (update).
+-- Tables: node (lock, upsert), session (insert), partition, cluster (update).
 CREATE OR REPLACE FUNCTION holdfast.join(node text, protocol int, version text, previous_key uuid,
                                          highest_token bigint, capacity int, lease_ttl_ms int,
                                          watch_pid int, work_pid int)
@@ -55,6 +55,10 @@ BEGIN
     PERFORM check_lease_backend($7, $8, $9);
     PERFORM await_name($1, $4, $7);
 
+    -- Before the lock on cluster: an administrator's open transaction may hold this row, and nobody but
+    -- this node shall wait for it.
+    INSERT INTO node (name, capacity) VALUES ($1, $6) ON CONFLICT (name) DO NOTHING;
+    PERFORM FROM node n WHERE n.name = $1 FOR NO KEY UPDATE;
     PERFORM lock_cluster();
     PERFORM raise_tokens($5);
     PERFORM open_incarnation($1, $7);
@@ -92,9 +96,9 @@ BEGIN
     PERFORM end_sessions(array_remove(v_dead, v_previous.session_id), 'died', v_reserve);
 
     v_steady := steady_at($1);
-    INSERT INTO node AS n (name, capacity, steady_at) VALUES ($1, $6, v_steady)
-        ON CONFLICT (name) DO UPDATE
-       SET capacity = excluded.capacity, last_joined = clock_timestamp(), steady_at = excluded.steady_at;
+    UPDATE node n
+       SET capacity = $6, last_joined = clock_timestamp(), steady_at = v_steady
+     WHERE n.name = $1;
     v_id := nextval('session_number');
     -- From here on an error leaves the lock behind.
     IF NOT pg_try_advisory_lock(lock_class(), v_id) THEN

@@ -29,8 +29,8 @@ BEGIN
            l.token,
            EXISTS (SELECT FROM dead_letter d
                      JOIN partition p ON p.partition_id = d.partition_id
-                    WHERE d.state = 'requested' AND d.claimed_by IS DISTINCT FROM s.session_id
-                      AND p.owner_session_id = s.session_id)
+                    WHERE d.state = 'requested' AND p.owner_session_id = s.session_id
+                      AND (d.claimed_by, d.claimed_token) IS DISTINCT FROM (s.session_id, p.token))
       INTO v_id, v_known, config_version, assignment_version, binding_version, live_sessions, leader,
            leader_token, replays
       FROM session s

@@ -9,7 +9,7 @@
 -- Returns: number of new partitions.
 -- Errors: HF002 the session has ended; HF006 not the leader; 22023 the hub is unknown or disabled, or
 --         the list is empty.
--- Calls: session_of, require_leader, lock_cluster, begin_generation, place_free, bump, add_event.
+-- Calls: session_of, require_leader, lock_cluster, begin_generation, place_free, add_event.
 -- Tables: hub (read), hub_log (upsert), partition, checkpoint (insert, update), cluster (update).
 CREATE OR REPLACE FUNCTION holdfast.report_hub(session_key uuid, leader_token bigint, hub text, endpoint text,
                                                created_ms bigint, partitions text[]) RETURNS int

@@ -21,7 +21,8 @@ BEGIN
         v_fits := CASE v_setting.kind
                   WHEN 'integer' THEN $2::bigint BETWEEN v_setting.lowest AND v_setting.highest
                   WHEN 'choice' THEN $2 = ANY (v_setting.choices)
-                  ELSE $2::interval > interval '0' END;
+                  -- The calendar of the server begins 4713 BC.
+                  ELSE $2::interval > interval '0' AND $2::interval <= interval '6000 years' END;
     EXCEPTION WHEN data_exception THEN
         v_fits := false;
     END;
@@ -31,7 +32,7 @@ BEGIN
             DETAIL = CASE v_setting.kind
                      WHEN 'integer' THEN format('It takes a whole number from %s to %s.', v_setting.lowest, v_setting.highest)
                      WHEN 'choice' THEN format('It takes %s.', array_to_string(v_setting.choices, ' or '))
-                     ELSE 'It takes a time span greater than nothing, such as ''90 days''.' END,
+                     ELSE 'It takes a time span greater than nothing and up to 6,000 years, such as ''90 days''.' END,
             HINT = v_setting.description || '.';
     END IF;
     UPDATE setting s

@@ -15,6 +15,8 @@ DECLARE
     owned bigint;
     kept bigint;
 BEGIN
+    -- The hub first: other administrators' open transactions are not waited for under the lock on cluster.
+    PERFORM FROM holdfast.hub h WHERE h.name = drop_hub.name FOR UPDATE;
     -- It takes partitions away, so it queues with everything that changes assignment.
     PERFORM holdfast.lock_cluster();
     SELECT h.* INTO hub FROM holdfast.hub h WHERE h.name = drop_hub.name FOR UPDATE;

@@ -2,12 +2,13 @@
 -- Purpose: which Things the devices of a batch write to. Devices without a binding are bound by the
 --          fleet's rule, or recorded as unbound.
 -- Parameters: two arrays of one length; module '' or null: the device itself.
--- Returns: one row per distinct (device, module); thing null: unbound; raises HF002, 22023.
+-- Returns: one row per distinct (device, module); thing null: unbound; raises HF002, 22023; 55P03 when
+--          somebody else is at these bindings for longer than 500 ms: checkpoints wait behind this call.
 -- Calls: session_of, bind_by_rule, things_of.   Tables: none itself.
 CREATE OR REPLACE FUNCTION holdfast.resolve(session_key uuid, fleet text, devices text[],
                                             modules text[])
 RETURNS TABLE (device text, module text, thing text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = holdfast, pg_catalog, pg_temp SET lock_timeout = '500ms'
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -34,7 +35,14 @@ BEGIN
     IF array_position(found_things, NULL) IS NOT NULL THEN
         -- What a crash forgets, the rule binds again; checkpoints wait behind this call.
         PERFORM set_config('synchronous_commit', 'off', true);
-        PERFORM holdfast.bind_by_rule(resolve.fleet, found_devices, found_modules, found_things);
+        BEGIN
+            PERFORM holdfast.bind_by_rule(resolve.fleet, found_devices, found_modules, found_things);
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE EXCEPTION 'the bindings of fleet % are being changed', quote_literal(resolve.fleet)
+                USING ERRCODE = '55P03',
+                      DETAIL = 'A transaction that is still open has changed the fleet or bound these devices.',
+                      HINT = 'Nothing is lost: the node asks again. If an administrator has left a transaction open, end it (pg_stat_activity shows it).';
+        END;
         found_things := holdfast.things_of(resolve.fleet, found_devices, found_modules);
     END IF;
     RETURN QUERY SELECT * FROM unnest(found_devices, found_modules, found_things);

@@ -2,7 +2,8 @@
 -- Purpose: hands dead letters whose replay was requested to the owner of their partition, oldest
 --          first. A claim ends with the session that made it and with the grant of the partition,
 --          whichever ends first; then the dead letter is handed out again.
--- Returns: what was claimed, in the order in which it is to be delivered; raises HF002, 22023.
+-- Returns: what was claimed, in the order in which it is to be delivered; raises HF002, 22023; 55P03 while
+--          somebody else is at one of them: checkpoints would wait behind this call.
 -- Calls: session_of, check_range.   Tables: dead_letter (update), partition, hub (read).
 CREATE OR REPLACE FUNCTION holdfast.claim_dead_letters(session_key uuid, max_rows int)
 RETURNS TABLE (dead_letter_id bigint, partition_id int, hub text, fleet text, device text,
@@ -25,7 +26,7 @@ BEGIN
            AND (d.claimed_by, d.claimed_token) IS DISTINCT FROM (me, p.token)
          ORDER BY d.partition_id, d.generation, d.sequence, d.dead_letter_id
          LIMIT max_rows
-           FOR UPDATE OF d
+           FOR UPDATE OF d NOWAIT
     ), claimed AS (
         UPDATE holdfast.dead_letter d
            SET claimed_by = me, claimed_token = w.token
@@ -38,6 +39,11 @@ BEGIN
       FROM claimed c
       JOIN holdfast.hub h ON h.name = c.hub
      ORDER BY c.partition_id, c.generation, c.sequence, c.dead_letter_id;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION 'dead letters to be replayed are being changed'
+        USING ERRCODE = '55P03',
+              DETAIL = 'A transaction that is still open has one of them in hand, and none goes ahead of an older one.',
+              HINT = 'Nothing is lost: the node asks again. If an administrator has left a transaction open, end it (pg_stat_activity shows it).';
 END
 $$;
 COMMENT ON FUNCTION holdfast.claim_dead_letters(uuid, int) IS

@@ -67,7 +67,10 @@ SELECT throws_ok($$SELECT holdfast.set_setting('colour', '1')$$, '22023', 'There
 SELECT throws_ok($$SELECT holdfast.set_setting('ttl_ms', 'much')$$, '22023', NULL, 'not a number');
 SELECT throws_ok($$SELECT holdfast.set_setting('ttl_ms', '1')$$, '22023', NULL, 'out of range');
 SELECT throws_ok($$SELECT holdfast.set_setting('history_retention', '-1 day')$$, '22023', NULL, 'a span below nothing');
+SELECT throws_ok($$SELECT holdfast.set_setting('history_retention', '10000 years')$$, '22023', NULL, 'before the calendar begins');
 SELECT throws_ok($$SELECT holdfast.set_setting('history_retention', NULL)$$, '22023', NULL, 'null');
+SELECT lives_ok($$SELECT holdfast.set_setting('history_retention', '6000 years'), holdfast.tend_dead_letters(), holdfast.prune_history()$$,
+                'for ever, as good as');
 SELECT value AS config FROM holdfast.version WHERE what = 'config' \gset
 SELECT holdfast.set_setting('ttl_ms', '3000'), holdfast.set_setting('history_retention', '7 days') \gset _
 SELECT is(holdfast.setting_ms('ttl_ms'), 3000, 'set');

@@ -105,8 +105,10 @@ UPDATE holdfast.partition SET token = 1003 WHERE partition_id = :p0;
 SELECT lives_ok(format('SELECT holdfast.settle_replays(%L, ARRAY[%s], ARRAY[''delivered''], ARRAY[''''])', :key1, :open),
                 'a claim of an earlier grant settles');
 SELECT is((SELECT state FROM holdfast.dead_letters WHERE dead_letter_id = :open), 'requested', 'nothing');
+SELECT ok((SELECT replays FROM holdfast.poll(:key1)), 'its session is told that there is something to claim');
 SELECT is((SELECT array_agg(dead_letter_id) FROM holdfast.claim_replays(:key1, 10)), ARRAY[:open]::bigint[],
           'and is handed out anew under the new token');
+SELECT ok(NOT (SELECT replays FROM holdfast.poll(:key1)), 'once');
 UPDATE holdfast.partition SET owner_session_id = 902 WHERE partition_id = :p0;
 SELECT is_empty(format('SELECT * FROM holdfast.claim_replays(%L, 10)', :key1), 'the former owner gets nothing');
 SELECT lives_ok(format('SELECT holdfast.settle_replays(%L, ARRAY[%s], ARRAY[''delivered''], ARRAY[NULL])', :key2, :open),
