@@ -217,6 +217,8 @@ INSERT INTO holdfast.pin (partition_id, node, pinned_by) SELECT min(partition_id
 SELECT holdfast.prune_history() \gset _
 SELECT is((SELECT count(*) FROM holdfast.session WHERE ended_at IS NOT NULL), 0::bigint, 'old sessions go');
 SELECT is((SELECT string_agg(name, ',' ORDER BY name) FROM holdfast.node WHERE name IN ('n1', 'n3')), 'n3', 'and nodes of which nothing is left but a name');
+SELECT results_eq($$SELECT state, ended_at IS NOT NULL, joined_at IS NOT NULL FROM holdfast.nodes WHERE node = 'n3'$$,
+                  $$VALUES ('gone', true, true)$$, 'one that is kept for its pin is gone, not live');
 SELECT is_empty('SELECT * FROM holdfast.old_checkpoints', 'and old checkpoints');
 SELECT is(pg_temp.errors(), 0::bigint, 'nothing is amiss');
 
