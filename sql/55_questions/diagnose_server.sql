@@ -2,7 +2,7 @@
 -- Purpose: findings about the PostgreSQL server: what holds up the cluster or weakens its promises.
 -- Returns: a row per finding: severity, subject, error, detail, hint.
 -- Calls: incarnation_current, standbys_missing.
--- Tables: session, lease, term, housekeeping, pg_stat_activity, pg_prepared_xacts, pg_replication_slots,
+-- Tables: session, lease, term, housekeeping, pg_stat_activity, pg_locks, pg_prepared_xacts, pg_replication_slots,
 --         pg_settings, pg_db_role_setting (read).   Internal.
 CREATE OR REPLACE FUNCTION holdfast.diagnose_server()
 RETURNS TABLE (severity text, subject text, error text, detail text, hint text)
@@ -17,6 +17,25 @@ BEGIN
       FROM pg_stat_activity a
      WHERE a.datname = current_database() AND a.backend_type = 'client backend'
        AND a.xact_start < clock_timestamp() - interval '5 minutes'
+    UNION ALL
+    -- Who is not waiting himself. Advisory locks are waited for on purpose: see watch().
+    SELECT 'warning', format('backend %s', h.pid), 'Others wait for its locks',
+           format('%s wait, the longest since %s: %s. It is %s since %s, by %s (%s).', count(*), date_trunc('second', min(w.since)),
+                  string_agg(DISTINCT coalesce(nullif(a.application_name, ''), a.usename), ', '), h.state, date_trunc('second', h.state_change),
+                  h.usename, coalesce(nullif(h.application_name, ''), 'no application name')),
+           format('Commit or roll back what it has begun, or wait for the end of its statement; SELECT pg_terminate_backend(%s) ends it.', h.pid)
+      FROM (WITH RECURSIVE waiting AS MATERIALIZED (
+                SELECT l.pid, min(l.waitstart) AS since, pg_blocking_pids(l.pid) AS behind
+                  FROM pg_locks l WHERE NOT l.granted AND l.locktype <> 'advisory' GROUP BY l.pid),
+            chain AS (
+                SELECT w.pid, w.since, unnest(w.behind) AS holder FROM waiting w
+                UNION
+                SELECT c.pid, c.since, unnest(w.behind) FROM chain c JOIN waiting w ON w.pid = c.holder)
+            SELECT c.* FROM chain c WHERE c.holder NOT IN (SELECT x.pid FROM waiting x)) w
+      JOIN pg_stat_activity a ON a.pid = w.pid AND a.datname = current_database()
+      JOIN pg_stat_activity h ON h.pid = w.holder
+     WHERE w.since < clock_timestamp() - interval '1 second'
+     GROUP BY h.pid, h.state, h.state_change, h.usename, h.application_name
     UNION ALL
     SELECT 'warning', format('prepared transaction %s', p.gid), 'A prepared transaction has been open for long',
            format('Since %s, by %s.', date_trunc('second', p.prepared), p.owner),

@@ -1,5 +1,6 @@
 """diagnose() about the server and the nodes: findings that need a connection, or a setting."""
 
+import threading
 import time
 
 import psycopg2
@@ -60,6 +61,30 @@ def test_a_transaction_that_stays_open(cluster):
     finally:
         cluster.admin.rows(source)
         other.close()
+
+
+def test_who_holds_up_whom(cluster):
+    holder, first, second = (Connection(cluster.dsn) for _ in range(3))
+    holder.rows("BEGIN")
+    holder.rows("SET LOCAL application_name = 'forgotten'")
+    holder.rows("SELECT FROM holdfast.cluster FOR UPDATE")
+    waiting = [threading.Thread(target=one.rows, args=("SELECT FROM holdfast.cluster FOR UPDATE",))
+               for one in (first, second)]
+    for thread in waiting:
+        thread.start()
+    try:
+        (found,) = wait_for(lambda: [row for row in findings(cluster, "Others wait") if "2 wait" in row[3]],
+                            seconds=20)
+        assert found[:3] == ("warning", f"backend {holder.pid}", "Others wait for its locks")
+        assert "idle in transaction" in found[3] and "(forgotten)" in found[3]
+        assert f"pg_terminate_backend({holder.pid})" in found[4]
+    finally:
+        holder.rows("ROLLBACK")
+        for thread in waiting:
+            thread.join()
+        for one in (holder, first, second):
+            one.close()
+    assert findings(cluster, "Others wait") == []
 
 
 def test_settings_that_weaken_a_promise(cluster, setting):
