@@ -29,7 +29,7 @@ class Deployment:
         dsn = dsn or self.cluster.postgres.dsn(user, self.cluster.database)
         # With a long TTL no round trip on a busy machine is a finding.
         command = [str(place.program("holdfast")), "check", "--secrets", str(self.secrets),
-                   "--timeout-s", "30", "--ttl-ms", "60000", *arguments]
+                   "--timeout-s", "60", "--ttl-ms", "60000", *arguments]
         env = {**os.environ, "HOLDFAST_DATABASE": dsn, "HOLDFAST_SQL_DIR": str(sql),
                **(environment or {})}
         outputs = []
