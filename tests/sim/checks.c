@@ -110,6 +110,25 @@ void check_told(struct world *w, int node, int64_t token, int64_t at_us)
         w->checks->highest_told = token;
 }
 
+/* After a restart, and after a cut: each for as long as it lasts. */
+static void check_kept(struct world *w, const struct server *server, int i, int node)
+{
+    struct checks *c = w->checks;
+    int kept = c->kept_for[server->index][i], cut = c->cut_for[server->index][i];
+    if (kept != 0 && kept != node + 1 && server->db.t.reserved_until_us > server->db.now_us)
+        world_fail(w, "server %d: a restart has moved partition %d from n%d to n%d", server->index,
+                   i, kept - 1, node);
+    if (cut != 0 && cut != node + 1 && c->cut_until_us[server->index] > server->db.now_us)
+        world_fail(w, "server %d: a cut has moved partition %d from n%d to n%d", server->index, i,
+                   cut - 1, node);
+    c->kept_for[server->index][i] = c->cut_for[server->index][i] = 0;
+}
+
+static bool is_back(const struct server *server, int kept)
+{
+    return kept != 0 && db_live_session(&server->db, kept - 1) != NULL;
+}
+
 static void check_grant(struct world *w, struct server *server, int i, int64_t highest_before)
 {
     struct checks *c = w->checks;
@@ -131,13 +150,7 @@ static void check_grant(struct world *w, struct server *server, int i, int64_t h
         world_fail(w,
                    "server %d: token %lld of partition %d is not above all tokens before it (%lld)",
                    server->index, (long long)p->token, i, (long long)highest_before);
-    int kept = c->kept_for[server->index][i];
-    if (kept != 0 && kept != owner->node + 1 &&
-        (t->reserved_until_us > server->db.now_us ||
-         c->cut_until_us[server->index] > server->db.now_us))
-        world_fail(w, "server %d: a restart or a cut has moved partition %d from n%d to n%d",
-                   server->index, i, kept - 1, owner->node);
-    c->kept_for[server->index][i] = 0;
+    check_kept(w, server, i, owner->node);
     struct grant_record *grant = checks_grant(c, p->token);
     /* A primary that was left behind draws tokens that the other one may not know of. */
     bool elsewhere = grant->node != NOWHERE && grant->timeline != server->db.timeline;
@@ -163,15 +176,17 @@ void check_tables(struct world *w, struct server *server)
     const struct db_tables *t = &server->db.t;
     int64_t before = c->highest[server->index];
     /* Who is back has taken what was kept for it. */
-    for (int i = 0; i < t->partition_count && server->db.live_incarnation != 0; i++)
-        if (c->kept_for[server->index][i] != 0 &&
-            db_live_session(&server->db, c->kept_for[server->index][i] - 1) != NULL)
+    for (int i = 0; i < t->partition_count && server->db.live_incarnation != 0; i++) {
+        if (is_back(server, c->kept_for[server->index][i]))
             c->kept_for[server->index][i] = 0;
+        if (is_back(server, c->cut_for[server->index][i]))
+            c->cut_for[server->index][i] = 0;
+    }
     for (int i = 0; i < t->partition_count; i++) {
         if (t->checkpoints[i].generation != c->generation[server->index][i]) {
             c->generation[server->index][i] = t->checkpoints[i].generation;
             c->floor[server->index][i] = 0;
-            c->kept_for[server->index][i] = 0;
+            c->kept_for[server->index][i] = c->cut_for[server->index][i] = 0;
         }
         if (t->partitions[i].owner != DB_NOBODY)
             check_grant(w, server, i, before);
@@ -219,6 +234,7 @@ void check_crashed(struct world *w, struct server *server, bool promoted)
     for (int i = 0; i < t->partition_count; i++) {
         const struct db_session *owner = db_find_session(&server->db, t->partitions[i].owner);
         c->kept_for[server->index][i] = owner != NULL ? owner->node + 1 : 0;
+        c->cut_for[server->index][i] = 0;
         c->floor[server->index][i] = t->checkpoints[i].sequence;
     }
 }
@@ -241,7 +257,7 @@ void check_joins(struct world *w, struct server *server, const struct db_join *j
         const struct db_partition *p = &db->t.partitions[i];
         const struct db_session *owner = db_find_session(db, p->owner);
         if (owner != NULL && db_is_active(db, p))
-            c->kept_for[server->index][i] = owner->node + 1;
+            c->cut_for[server->index][i] = owner->node + 1;
     }
 }
 

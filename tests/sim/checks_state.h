@@ -53,7 +53,8 @@ struct checks {
     int64_t highest_granted[SERVERS][DB_PARTITIONS], highest[SERVERS];
     int64_t drawn[SERVERS]; /* the highest since it was promoted */
     int64_t floor[SERVERS][DB_PARTITIONS];
-    int kept_for[SERVERS][DB_PARTITIONS]; /* node after a restart or a cut, and one; 0: none */
+    int kept_for[SERVERS][DB_PARTITIONS]; /* node after a restart, and one; 0: none */
+    int cut_for[SERVERS][DB_PARTITIONS];  /* the same after a cut */
     int64_t cut_until_us[SERVERS];
     int generation[SERVERS][DB_PARTITIONS];
     int64_t highest_told;
