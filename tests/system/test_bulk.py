@@ -150,18 +150,18 @@ def test_heartbeats_of_many_things_share_a_request(make_cluster):
     node = cluster.nodes["node-1"]
     cluster.thingworx.fault(kind="hang", thing=blocker)
     cluster.hub.send(blocker, body={"x": 0})
-    wait_until(lambda: cluster.thingworx.state()["hanging"] > 0, 30, "its request hangs")
+    wait_until(lambda: cluster.thingworx.state()["hanging"] > 0, 60, "its request hangs")
     for edge in edges:
         cluster.hub.send(edge, body={"x": 1})
-    wait_until(lambda: node.metric("holdfast_heartbeats_lost_total") == len(edges), 30,
+    wait_until(lambda: node.metric("holdfast_heartbeats_lost_total") >= len(edges), 60,
                "all are heard of, and silent")
     before = node.metric("holdfast_thingworx_requests_total")
     cluster.thingworx.clear_faults()
-    wait_until(lambda: all(said(cluster, edge) == [True, False] for edge in edges), 30,
+    wait_until(lambda: all(said(cluster, edge)[:2] == [True, False] for edge in edges), 60,
                "both are said of each")
     requests = node.metric("holdfast_thingworx_requests_total") - before
     assert requests < len(edges), "each Thing had a request of its own"
     cluster.wait_delivered()
-    wait_until(lambda: connected(cluster) == [], 30, "and forgotten")
+    wait_until(lambda: connected(cluster) == [], 60, "and forgotten")
     assert cluster.dead_letters() == []
     end(cluster)

@@ -139,12 +139,12 @@ def test_what_is_completed_is_saved_though_nothing_is_read(make_cluster):
         (save,) = wait_until(lambda: cluster.query(
             "SELECT pid FROM pg_stat_activity WHERE query LIKE %s AND pid <> pg_backend_pid()"
             " AND datname = current_database() AND wait_event_type = 'Lock'",
-            ("%save_checkpoints%",)), 30, "its checkpoint waits to be saved")
+            ("%save_checkpoints%",)), 60, "its checkpoint waits to be saved")
         cluster.hub.fault(kind="detach", partition=0, condition="amqp:link:stolen")
         wait_until(lambda: logged(cluster.nodes["node-1"], "a higher token reads the partition"),
-                   30, "the node lets go of the partition")
+                   60, "the node lets go of the partition")
         cluster.query("SELECT pg_cancel_backend(%s)", (save.pid,))
-        wait_until(lambda: logged(cluster.nodes["node-1"], "could not save checkpoints"), 30,
+        wait_until(lambda: logged(cluster.nodes["node-1"], "could not save checkpoints"), 60,
                    "the save fails")
         holder.rollback()
     cluster.wait_delivered()
