@@ -3,26 +3,27 @@
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import tempfile
 
 import psycopg2
 import psycopg2.extras
 
-from harness import place
+from harness import place, ports
 from harness.process import Child, Died, tail
 from harness.waiting import wait_until
 
 GROUP_ROLES = {"holdfast_migrate": "holdfast_owner", "node": "holdfast_node",
                "admin": "holdfast_admin", "reader": "holdfast_reader"}
 LONGEST_SOCKET_PATH = 90
+_held = []  # until this process ends
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for a server that may go away and come back. A port that is merely free now may have been
+    taken by then: by anyone's connection, even by one that tries to reach the server and reaches itself."""
+    _held.append(ports.reserve())
+    return ports.number(_held[-1])
 
 
 def quoted(value):

@@ -5,14 +5,15 @@ import time
 import psycopg2
 
 ROLE = "holdfast_two_node"
-TTL_MS = 1000
+# The longest that join() takes: nothing here may depend on how busy the machine is. Leases are not pinged.
+TTL_MS = 600000
 TABLES = (
     "move_wish, pin, pause, decline, node_report, partition_head, checkpoint_history, checkpoint, ownership,"
     " partition, hub_log, term, session, node, incarnation_history, incarnation_live, dead_letter,"
     " event_log, hub, fleet, destination")
 
 
-def wait_for(condition, seconds=5.0, step=0.005):
+def wait_for(condition, seconds=60.0, step=0.005):
     """The first true value of condition(), or the last one when the time is up."""
     end = time.monotonic() + seconds
     while True:
@@ -58,9 +59,10 @@ class Member:
         self.cluster = cluster
         self.name = name
         self.ttl_ms = ttl_ms
-        self.lease = Connection(cluster.node_dsn, options=f"-c idle_session_timeout={ttl_ms}")
         self.watch = Connection(cluster.node_dsn)
         self.work = Connection(cluster.node_dsn)
+        # The last one: its time to live counts from here on.
+        self.lease = Connection(cluster.node_dsn, options=f"-c idle_session_timeout={ttl_ms}")
         self.id = self.key = None
 
     def join(self, previous_key=None, highest_token=None, capacity=1):
@@ -102,9 +104,16 @@ class Member:
         return self.call("save_checkpoints", [partition_id], [token], [str(sequence * 10)],
                          [sequence], [1000 + sequence])[0][1]
 
+    @property
+    def pids(self):
+        """Of the connections that are open."""
+        return [line.pid for line in (self.lease, self.watch, self.work) if not line.raw.closed]
+
     def kill(self):
-        """The process dies: all its sockets close."""
+        """The process dies: all its sockets close, and the server notices."""
+        pids = self.pids
         self.close()
+        self.cluster.wait_gone(*pids)
 
     def close(self):
         for connection in (self.lease, self.watch, self.work):
@@ -167,15 +176,23 @@ class Cluster:
     def errors(self):
         return self.admin.rows("SELECT * FROM diagnose() WHERE severity = 'error'")
 
-    def alive(self, *members):
-        for member in members:
-            member.ping()
+    def wait_gone(self, *pids):
+        """Until these backends have ended: a socket that is closed is noticed a little later."""
+        assert wait_for(lambda: self.admin.one(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s)", list(pids)) == 0)
+
+    def wait_blocked(self, *pids):
+        """Until each of these backends waits for a lock."""
+        assert wait_for(lambda: self.admin.one(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s) AND wait_event_type = 'Lock'",
+            list(pids)) == len(pids))
 
     def new_incarnation(self):
         """What a crash of the database leaves: no session lives, the unlogged row is gone."""
         for member in self.members:
             member.close()
-        wait_for(lambda: self.admin.one("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", ROLE) == 0)
+        assert wait_for(lambda: self.admin.one(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", ROLE) == 0)
         self.admin.rows("TRUNCATE incarnation_live")
 
     def close(self):

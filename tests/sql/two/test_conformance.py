@@ -12,9 +12,8 @@ import subprocess
 import psycopg2
 import pytest
 
-from members import wait_for
-
-TTL_MS = 60000
+# Neither a lease nor a reservation ends by itself before the run does, however busy the machine is.
+TTL_MS = 600000
 NODES, HUBS, PARTITIONS = 5, 2, 5
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = pathlib.Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build/asan")) / "tests/sim/holdfast-sim"
@@ -109,11 +108,7 @@ class Real:
         return "ok"
 
     def kill(self, node):
-        member = self.members[node]
-        pids = [line.pid for line in (member.lease, member.watch, member.work)]
-        member.close()
-        assert wait_for(lambda: self.admin.one(
-            "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY (%s)", pids) == 0)
+        self.members[node].kill()
         return "ok"
 
     def restart(self):

@@ -40,7 +40,7 @@ class Later:
         return self.thread.is_alive()
 
     def join(self):
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive()
         return self
 

@@ -9,11 +9,12 @@ import os
 import pathlib
 import shutil
 import subprocess
-import time
 
 import psycopg2
 import psycopg2.extensions
 import pytest
+
+from members import wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SUPERUSER = os.environ.get("HOLDFAST_TEST_DSN", "")
@@ -84,7 +85,7 @@ def start(database, tree, *options, **extra):
 
 def migrate(database, tree, *options, status=0, **extra):
     child = start(database, tree, *options, **extra)
-    output, _ = child.communicate(timeout=60)
+    output, _ = child.communicate(timeout=300)
     assert child.returncode == status, output
     return output
 
@@ -122,7 +123,7 @@ def test_applies_once_and_check_tells(database, tree):
 
 def test_several_at_once(database, tree):
     children = [start(database, tree) for _ in range(4)]
-    outputs = [child.communicate(timeout=60)[0] for child in children]
+    outputs = [child.communicate(timeout=300)[0] for child in children]
     assert [child.returncode for child in children] == [0] * 4, outputs
     assert sum(output.count("migration applied") for output in outputs) == 2
     assert query(database, "SELECT count(*) FROM holdfast.thing") == [(1,)]
@@ -133,10 +134,11 @@ def test_waits_for_another(database, tree):
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         child = start(database, tree)
-        time.sleep(0.5)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        assert wait_for(lambda: child.poll() is not None or query(database, waiting) == [(1,)])
         assert child.poll() is None
         cursor.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
-    output, _ = child.communicate(timeout=60)
+    output, _ = child.communicate(timeout=300)
     other.close()
     assert child.returncode == 0 and "waiting for another" in output, output
 

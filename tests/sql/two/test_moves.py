@@ -1,7 +1,5 @@
 """Planned moves: balance, few of them, release, keep, decline, drain, wishes, overdue ones."""
 
-import time
-
 from members import wait_for
 
 
@@ -47,15 +45,22 @@ def test_capacity_counts(cluster):
 
 
 def test_growth_is_coalesced(cluster):
-    cluster.admin.rows("SELECT set_setting('rebalance_delay_ms', '300')")
+    """The delay is long enough for any machine; that it has passed is written down."""
+    def delay_passes():
+        cluster.admin.rows("UPDATE cluster SET rebalance_at = clock_timestamp()"
+                           " WHERE rebalance_at > clock_timestamp()")
+    cluster.admin.rows("SELECT set_setting('rebalance_delay_ms', '60000')")
     a = cluster.join("a", ttl_ms=60000)
     cluster.report(a, partitions=4)
-    time.sleep(0.35)
+    delay_passes()
     a.tend()
     b = cluster.join("b", ttl_ms=60000)
-    assert a.tend() <= 300
+    due = cluster.admin.one("SELECT extract(epoch FROM c.rebalance_at - s.joined_at) FROM cluster c, session s"
+                            " WHERE s.node = 'b'")
+    assert 60 <= due < 120
+    a.tend()
     assert move_all(a, b) == 0
-    time.sleep(0.35)
+    delay_passes()
     a.tend()
     assert move_all(a, b) == 2
 
@@ -110,15 +115,16 @@ def test_release_of_a_stale_token_or_a_called_off_move(cluster):
 
 
 def test_overdue_move_is_called_off(cluster):
-    cluster.admin.rows("SELECT set_setting('move_deadline_ms', '200')")
+    cluster.admin.rows("SELECT set_setting('move_deadline_ms', '60000')")
     a = cluster.join("a", ttl_ms=60000)
     cluster.report(a, partitions=2)
     cluster.join("b", ttl_ms=60000)
-    wait = a.tend()
-    assert wait <= 200
+    a.tend()
     deadline = next(row[5] for row in a.call("assignment") if row[4] == "releasing")
-    assert 0 <= deadline <= 200
-    time.sleep(0.25)
+    assert 0 < deadline <= 60000
+    a.tend()
+    assert "releasing" in {state for _, state in a.assignment().values()}, "it is not over yet"
+    cluster.admin.rows("UPDATE partition SET move_deadline = clock_timestamp() WHERE move_deadline IS NOT NULL")
     a.tend()
     assert {state for _, state in a.assignment().values()} == {"owned"}
     assert cluster.admin.one("SELECT count(*) FROM events WHERE message LIKE '%%called off%%'") == 1
@@ -219,8 +225,8 @@ def test_an_open_admin_transaction_blocks_no_sweep(cluster):
     cluster.admin.raw.autocommit = False
     cluster.admin.rows("SELECT set_setting('move_deadline_ms', '9999')")
     cluster.admin.rows("SELECT drain_node('b'), move_partition('demo', '0', 'b')")
-    a.kill()
-    b.work.rows("SET statement_timeout = 2000")
+    a.close()
+    b.work.rows("SET statement_timeout = 20000")
     assert wait_for(lambda: b.watch_once(700) == "died")
     assert len(b.call("sweep")) == 4
     cluster.admin.raw.rollback()

@@ -36,6 +36,15 @@ def pair(cluster):
     return a, b
 
 
+def everybody_knows(cluster):
+    """Until every backend of a node has heard of the setting, which comes to one after the other."""
+    wanted = cluster.admin.one("SELECT current_setting('synchronous_standby_names')")
+    for member in cluster.members:
+        for line in (member.lease, member.watch, member.work):
+            assert line.raw.closed or wait_for(lambda line=line: line.one(
+                "SELECT current_setting('synchronous_standby_names')") == wanted)
+
+
 @pytest.mark.parametrize("names, missing", [
     ("", 0), (NOBODY, 1), ("*", 1), ("a, b", 1), ("2 (a, b)", 2), ("FIRST 2 (a, b, c)", 2),
     ("any 3 (a, b, c)", 3)])
@@ -47,11 +56,12 @@ def test_how_many_are_missing(cluster, standby, names, missing):
 def test_grants_are_refused_and_say_why(cluster, standby):
     a, b = pair(cluster)
     c = cluster.node("c", ttl_ms=PATIENT_MS)
-    standby(NOBODY)
     b.kill()
+    standby(NOBODY)
+    everybody_knows(cluster)
     before = cluster.admin.rows("SELECT * FROM ownership ORDER BY 1, 2"), cluster.owners()
     partition, (token, _) = next(iter(a.assignment().items()))
-    guard = threading.Timer(20, lambda: standby(""))
+    guard = threading.Timer(120, lambda: standby(""))
     guard.start()
     for call in (c.join, lambda: a.call("sweep"), a.tend, lambda: a.call("leave"),
                  lambda: a.call("release", partition, token),
@@ -75,9 +85,10 @@ def test_the_rest_goes_on(cluster, standby):
     a, b = pair(cluster)
     partition, (token, _) = next(iter(b.assignment().items()))
     standby(NOBODY)
-    b.work.rows("SET statement_timeout = 5000")
+    everybody_knows(cluster)
+    b.work.rows("SET statement_timeout = 30000")
     # A commit that waits for a standby knows no time-out: another one of the session ends it.
-    guard = threading.Timer(20, lambda: standby(""))
+    guard = threading.Timer(120, lambda: standby(""))
     guard.start()
     try:
         everything_else(cluster, a, b, partition, token)
@@ -123,15 +134,15 @@ def test_a_cancelled_wait_is_not_acknowledged(cluster, standby):
     thread.start()
     assert wait_for(lambda: waiting(cluster, a.work.pid) in ("transactionid", "tuple"))
     standby(NOBODY)  # behind the look, before the commit
-    assert wait_for(lambda: a_commit_waits(cluster), 20)
+    assert wait_for(lambda: a_commit_waits(cluster))
     blocker.rollback()
     blocker.close()
-    assert wait_for(lambda: waiting(cluster, a.work.pid) == "SyncRep", 20)
+    assert wait_for(lambda: waiting(cluster, a.work.pid) == "SyncRep")
     assert wait_for(lambda: any("commit waits" in row[2] for row in cluster.admin.rows(
-        "SELECT * FROM diagnose()")), 10)
+        "SELECT * FROM diagnose()")))
     assert cluster.admin.one("SELECT ended_at FROM session WHERE session_id = %s", a.id) is None
     cluster.admin.rows("SELECT pg_cancel_backend(%s)", a.work.pid)
-    thread.join(20)
+    thread.join(60)
     assert any("might not have been replicated" in notice for notice in a.work.raw.notices)
     assert cluster.admin.one("SELECT ended_at FROM session WHERE session_id = %s", a.id)
 
@@ -147,7 +158,7 @@ def a_commit_waits(cluster):
     thread = threading.Thread(
         target=lambda: probe.rows("SELECT pg_logical_emit_message(true, 'test', '')"))
     thread.start()
-    wait_for(lambda: not thread.is_alive() or waiting(cluster, probe.pid) == "SyncRep", 20)
+    wait_for(lambda: not thread.is_alive() or waiting(cluster, probe.pid) == "SyncRep")
     found = waiting(cluster, probe.pid) == "SyncRep"
     cluster.admin.rows("SELECT pg_cancel_backend(%s)", probe.pid)
     thread.join()
