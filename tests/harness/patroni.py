@@ -1,5 +1,6 @@
 """PostgreSQL under Patroni with etcd, from Debian's packages, set up from server/ha as a user would."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -154,18 +155,18 @@ class Patroni:
         self.etcd.start()
         first, *others = self.members
         first.start()
-        wait_until(lambda: first.child.require_alive() or first.accepts(True), 120,
+        wait_until(lambda: first.child.require_alive() or first.accepts(True), 300,
                    lambda: f"the first member is primary; {tail(self.run.log(first.name))}", 0.1)
         self.primary = first
         for each in others:
             each.start()
         for each in others:
             self.wait_follows(each)
-        wait_until(self.synchronous, 60, "commits wait for a standby", 0.1)
+        wait_until(self.synchronous, 180, "commits wait for a standby", 0.1)
         return self
 
     def wait_follows(self, member):
-        wait_until(lambda: member.child.require_alive() or member.streams(), 120,
+        wait_until(lambda: member.child.require_alive() or member.streams(), 300,
                    lambda: f"{member.name} follows; {tail(self.run.log(member.name))}", 0.1)
 
     def synchronous(self):
@@ -184,11 +185,18 @@ class Patroni:
 
     def switch_over(self, member):
         """Moves the primary to a member that follows, as an administrator would."""
-        # Patroni promotes only what it knows as synchronous itself.
-        wait_until(lambda: "Sync Standby" in self.primary.control("list"), 60,
-                   "Patroni has a synchronous standby", 0.5)
-        self.primary.control("switchover", "holdfast", "--candidate", member.name, "--force")
-        wait_until(lambda: member.accepts(True), 60, "the other member is primary")
+        said = []
+
+        def switched():
+            with contextlib.suppress(Died):
+                # Patroni promotes only what it knows as synchronous itself; asked too early, or when it
+                # is slow to answer, it refuses.
+                said.append(self.primary.control("list"))
+                if not member.accepts(True) and "Sync Standby" in said[-1]:
+                    said.append(self.primary.control("switchover", "holdfast", "--candidate", member.name,
+                                                     "--force"))
+            return member.accepts(True)
+        wait_until(switched, 180, lambda: f"the other member is primary; {said[-1:]}", 0.5)
         self.primary = member
 
     def end(self):

