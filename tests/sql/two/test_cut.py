@@ -2,7 +2,7 @@
 
 from members import wait_for
 
-LONG_MS = 60000  # no lease and no reservation ends by itself meanwhile
+LONG_MS = 600000  # no lease and no reservation ends by itself meanwhile
 
 
 def crowd(cluster, partitions=9):
@@ -50,7 +50,7 @@ def test_who_does_not_come_back_is_replaced_after_one_ttl(cluster):
     again.call("sweep")
     again.tend()
     assert cluster.counts() == {"a": 3}, "nor does a sweep take them"
-    assert cluster.admin.one("SELECT reserved_until - clock_timestamp() BETWEEN '30 s' AND '60 s' FROM cluster")
+    assert cluster.admin.one("SELECT reserved_until - clock_timestamp() BETWEEN '300 s' AND '600 s' FROM cluster")
     cluster.admin.rows("UPDATE cluster SET reserved_until = clock_timestamp()")
     again.tend()
     assert cluster.counts() == {"a": 9}
