@@ -27,16 +27,17 @@ def test_first_join_leads_and_owns(cluster):
 
 def test_refuses_wrong_protocol_ttl_and_connections(cluster):
     a = cluster.node("a")
-    assert sqlstate(lambda: a.lease.row(
-        f"SELECT * FROM holdfast.join('a', 2, 'v', NULL, NULL, 1, {TTL_MS}, %s, %s)", a.watch.pid, a.work.pid)) == "HF003"
-    assert sqlstate(lambda: a.lease.row(
-        "SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, 2000, %s, %s)", a.watch.pid, a.work.pid)) == "HF005"
-    assert sqlstate(lambda: a.lease.row(
-        f"SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, {TTL_MS}, %s, %s)", a.watch.pid, a.watch.pid)) == "HF004"
-    assert sqlstate(lambda: a.lease.row(
-        f"SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, {TTL_MS}, %s, %s)", a.lease.pid, a.work.pid)) == "HF004"
-    assert sqlstate(lambda: a.lease.row(
-        f"SELECT * FROM holdfast.join('', 1, 'v', NULL, NULL, 1, {TTL_MS}, %s, %s)", a.watch.pid, a.work.pid)) == "22023"
+
+    def refused(watch, work, name="a", protocol=1, ttl_ms=TTL_MS):
+        return sqlstate(lambda: a.lease.row(
+            "SELECT * FROM holdfast.join(%s, %s, 'v', NULL, NULL, 1, %s, %s, %s)", name, protocol, ttl_ms,
+            watch.pid, work.pid))
+
+    assert refused(a.watch, a.work, protocol=2) == "HF003"
+    assert refused(a.watch, a.work, ttl_ms=TTL_MS // 2) == "HF005"
+    assert refused(a.watch, a.watch) == "HF004"
+    assert refused(a.lease, a.work) == "HF004"
+    assert refused(a.watch, a.work, name="") == "22023"
     a.join()
     assert sqlstate(a.join) == "HF004"
 
