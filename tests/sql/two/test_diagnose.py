@@ -73,7 +73,7 @@ def test_who_holds_up_whom(cluster):
         thread.start()
     try:
         (found,) = wait_for(lambda: [row for row in findings(cluster, "Others wait") if "2 wait" in row[3]],
-                            seconds=20)
+                            seconds=60)
         assert found[:3] == ("warning", f"backend {holder.pid}", "Others wait for its locks")
         assert "idle in transaction" in found[3] and "(forgotten)" in found[3]
         assert f"pg_terminate_backend({holder.pid})" in found[4]
