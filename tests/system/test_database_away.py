@@ -16,6 +16,8 @@ from proof import accepted, end, settle, unsaved
 OUTAGE_S = float(os.environ.get("HOLDFAST_OUTAGE_S", "15"))
 TTL_MS = 2000
 TTL = TTL_MS / 1000
+# Where the outage ends every session anyway: a fifth of it is how long a node may stand still.
+PATIENT_MS = 5000
 RATE = 400
 PROMISED_GAP_S = 2.0
 
@@ -76,8 +78,8 @@ def pass_time(cluster, seconds):
 
 def test_telemetry_goes_on(make_cluster):
     # A node that stands still for longer than its margin would repeat what it has delivered behind an
-    # event that waits for the database: the margin is a fifth of this.
-    cluster = make_warm(make_cluster, ttl_ms=5000)
+    # event that waits for the database.
+    cluster = make_warm(make_cluster, ttl_ms=PATIENT_MS)
     keep_for_long(cluster)
     owners = cluster.owners()
     # What the nodes know of their devices has just become outdated, and nobody can be asked.
@@ -150,7 +152,7 @@ def test_a_hole_does_not_stop_its_partition(make_cluster):
 
 def test_a_node_that_comes_back_late_drops_what_it_lost(make_cluster):
     """After a restart partitions wait for their nodes for one TTL; then others take them."""
-    cluster = make_warm(make_cluster, nodes=2)
+    cluster = make_warm(make_cluster, ttl_ms=PATIENT_MS, nodes=2)
     keep_for_long(cluster)
     others = ("node-1", "node-2")
     proxy = Proxy(cluster.postgres.port)
@@ -260,7 +262,7 @@ def test_a_cut_moves_nothing(make_cluster):
 
 def test_a_node_dies_meanwhile(make_cluster):
     """It costs what the node had delivered since the outage began, and nothing else."""
-    cluster = make_warm(make_cluster)
+    cluster = make_warm(make_cluster, ttl_ms=PATIENT_MS)
     keep_for_long(cluster)
     victim, others = "node-2", ("node-1", "node-3")
     orphans = cluster.partitions_of(victim)
