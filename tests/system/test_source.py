@@ -12,7 +12,7 @@ from source_kit import DRIVER, FOR_EVER, LONG, Hub, Source, sequences
 
 from harness import ports
 from harness.tcp_proxy import DOWN, Proxy
-from harness.waiting import wait_until
+from harness.waiting import TimedOut, wait_until
 
 
 @pytest.fixture(name="hub")
@@ -375,15 +375,19 @@ def test_readers_come_and_go_under_load(hub, drive):
         if partition in reading:
             reading[partition] = "stopping"
 
-    def enough():
+    def listen_now():
         source.say("counters")
-        counters = listen()
-        return counters["messages"] > 5000 and counters["failures"] > 0
+        return listen()
+
+    def enough():
+        counters = listen_now()
+        return counters["messages"] > 1000 and counters["failures"] > 0
 
     began = time.monotonic()
     hub.fault(kind="drop_connections")  # once at least; the others come by chance
     while time.monotonic() < began + 6 or not enough():
-        assert time.monotonic() < began + 2 * LONG
+        if time.monotonic() > began + 5 * LONG:
+            raise TimedOut(f"enough is read, and over more than one connection: {listen_now()}")
         while not source.lines.empty():
             hear(source.lines.get())
         for partition in last:
@@ -393,7 +397,7 @@ def test_readers_come_and_go_under_load(hub, drive):
                 source.say(f"{chance.choice(['hold', 'release', 'credit'])} {partition} 2000")
         if chance.random() < 0.05 and reading:
             stop(chance.choice(list(reading)))
-        if chance.random() < 0.01:
+        if chance.random() < 0.01 and state["up"]:
             hub.fault(kind=chance.choice(["drop_connections", "detach"]), partition="1",
                       condition="amqp:link:detach-forced")
         time.sleep(0.005)
