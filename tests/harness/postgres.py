@@ -127,7 +127,7 @@ class Postgres:
                                stay=self.stay,
                                env={**os.environ, **(self.environment or {})})
             try:
-                wait_until(self._answers, 60,
+                wait_until(self._answers, 180,
                            lambda: f"PostgreSQL answers; {tail(self.run.log(self.name))}")
                 return self
             except Died:
@@ -155,7 +155,7 @@ class Postgres:
         except subprocess.TimeoutExpired:  # seen once, on a machine that was very busy
             subprocess.run(["pkill", "-KILL", "-P", str(self.child.pid)], check=False)
             self.child.signal(signal.SIGKILL)
-            self.child.wait(20)
+            self.child.wait(60)
         self.child.forget()
 
     def restart(self):
@@ -169,7 +169,7 @@ class Postgres:
         return " ".join(f"{name}={quoted(value)}" for name, value in parts.items())
 
     def connect(self, user="postgres", database="holdfast"):
-        connection = psycopg2.connect(self.dsn(user, database) + " connect_timeout=10")
+        connection = psycopg2.connect(self.dsn(user, database) + " connect_timeout=60")
         connection.autocommit = True
         return connection
 

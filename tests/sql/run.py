@@ -19,7 +19,7 @@ from harness.postgres import Postgres
 from tools import rings
 
 HERE = pathlib.Path(__file__).resolve().parent
-PER_FILE_TIMEOUT = 300
+PER_FILE_TIMEOUT = 900
 
 
 def judge(output, status):
