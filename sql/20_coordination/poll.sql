@@ -27,10 +27,16 @@ BEGIN
            (SELECT count(*)::int FROM session o WHERE o.ended_at IS NULL),
            l.token IS NOT NULL,
            l.token,
-           EXISTS (SELECT FROM dead_letter d
-                     JOIN partition p ON p.partition_id = d.partition_id
-                    WHERE d.state = 'requested' AND p.owner_session_id = s.session_id
-                      AND (d.claimed_by, d.claimed_token) IS DISTINCT FROM (s.session_id, p.token))
+           -- Whether there are any at all; then those of the caller's partitions, one by one: hundreds of
+           -- thousands that are others' to replay are not looked at.
+           (SELECT true FROM dead_letter a WHERE a.state = 'requested'
+             ORDER BY a.partition_id, a.generation, a.sequence, a.dead_letter_id LIMIT 1) IS NOT NULL
+           AND EXISTS (SELECT FROM partition p
+                        CROSS JOIN LATERAL (SELECT FROM dead_letter d
+                                             WHERE d.partition_id = p.partition_id AND d.state = 'requested'
+                                               AND (d.claimed_by, d.claimed_token) IS DISTINCT FROM (s.session_id, p.token)
+                                             ORDER BY d.generation, d.sequence, d.dead_letter_id LIMIT 1) l
+                        WHERE p.owner_session_id = s.session_id)
       INTO v_id, v_known, config_version, assignment_version, binding_version, live_sessions, leader,
            leader_token, replays
       FROM session s

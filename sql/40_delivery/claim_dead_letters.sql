@@ -18,20 +18,31 @@ BEGIN
     -- A crash that forgets a claim has ended the session too that made it.
     PERFORM set_config('synchronous_commit', 'off', true);
     RETURN QUERY
-    WITH wanted AS (
-        SELECT d.dead_letter_id, p.token
-          FROM holdfast.dead_letter d
-          JOIN holdfast.partition p ON p.partition_id = d.partition_id
-         WHERE d.state = 'requested' AND p.owner_session_id = me AND p.state = 'owned'
-           AND (d.claimed_by, d.claimed_token) IS DISTINCT FROM (me, p.token)
-         ORDER BY d.partition_id, d.generation, d.sequence, d.dead_letter_id
+    -- Partition by partition: hundreds of thousands that are others' to replay are not looked at.
+    WITH wanted AS MATERIALIZED (
+        SELECT l.dead_letter_id, l.created_at, p.token
+          FROM holdfast.partition p
+         CROSS JOIN LATERAL (
+                SELECT d.dead_letter_id, d.created_at, d.generation, d.sequence
+                  FROM holdfast.dead_letter d
+                 WHERE d.partition_id = p.partition_id AND d.state = 'requested'
+                   AND (d.claimed_by, d.claimed_token) IS DISTINCT FROM (me, p.token)
+                 ORDER BY d.generation, d.sequence, d.dead_letter_id
+                 LIMIT max_rows) l
+         WHERE p.owner_session_id = me AND p.state = 'owned'
+         ORDER BY p.partition_id, l.generation, l.sequence, l.dead_letter_id
          LIMIT max_rows
+    ), locked AS MATERIALIZED (
+        SELECT d.dead_letter_id, d.created_at, w.token
+          FROM wanted w
+          JOIN holdfast.dead_letter d ON d.dead_letter_id = w.dead_letter_id AND d.created_at = w.created_at
+         WHERE d.state = 'requested' AND (d.claimed_by, d.claimed_token) IS DISTINCT FROM (me, w.token)
            FOR UPDATE OF d NOWAIT
     ), claimed AS (
         UPDATE holdfast.dead_letter d
            SET claimed_by = me, claimed_token = w.token
-          FROM wanted w
-         WHERE d.dead_letter_id = w.dead_letter_id
+          FROM locked w
+         WHERE d.dead_letter_id = w.dead_letter_id AND d.created_at = w.created_at
         RETURNING d.*
     )
     SELECT c.dead_letter_id, c.partition_id, h.name::text, h.fleet::text, c.device::text,
