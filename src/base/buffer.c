@@ -115,6 +115,16 @@ static size_t plain_run(struct slice text)
     return n;
 }
 
+/* A quote, a backslash or a control character. */
+static bool append_escape(struct buffer *b, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char marked[] = {'\\', (char)c};
+    const char control[] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    return c < 0x20 ? buffer_append(b, control, sizeof control)
+                    : buffer_append(b, marked, sizeof marked);
+}
+
 bool buffer_append_json(struct buffer *b, struct slice text)
 {
     size_t n;
@@ -127,10 +137,9 @@ bool buffer_append_json(struct buffer *b, struct slice text)
         }
         unsigned char c = (unsigned char)text.p[i];
         n = utf8_length((struct slice){text.p + i, text.n - i});
-        bool ok = c == '"' || c == '\\' ? buffer_printf(b, "\\%c", c)
-                  : c < 0x20            ? buffer_printf(b, "\\u%04x", c)
-                  : n == 0              ? buffer_append_text(b, "\\ufffd")
-                                        : buffer_append(b, text.p + i, n);
+        bool ok = c == '"' || c == '\\' || c < 0x20 ? append_escape(b, c)
+                  : n == 0                          ? buffer_append_text(b, "\\ufffd")
+                                                    : buffer_append(b, text.p + i, n);
         if (!ok)
             return false;
         n = n > 0 ? n : 1;

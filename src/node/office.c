@@ -340,6 +340,7 @@ void office_tick(struct office *o, int64_t now_us)
                 : letter->parcel->thing.n > 0 &&
                       event_context_write_thing(letter->parcel->thing, &contexts[n]))
             rows[n].context = buffer_slice(&contexts[n]);
+        bytes += rows[n].context.n;
         n++;
     }
     o->storing = true;

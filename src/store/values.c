@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ARRAY_CEILING = 64 * 1024 * 1024 };
 
@@ -48,22 +49,31 @@ void array_null(struct buffer *to)
     (void)buffer_append_text(to, "NULL");
 }
 
+/* Writes the text with what an array's element needs; returns the end. */
+static char *put_escaped(char *to, struct slice text)
+{
+    while (text.n > 0) {
+        /* PostgreSQL refuses a whole statement for one byte that is not UTF-8, or a NUL. */
+        size_t n = text.p[0] == '\0' ? 0 : utf8_length(text);
+        if (n == 0)
+            *to++ = '?';
+        else if (text.p[0] == '"' || text.p[0] == '\\')
+            *to++ = '\\';
+        memcpy(to, text.p, n);
+        to += n;
+        text.p += n > 0 ? n : 1;
+        text.n -= n > 0 ? n : 1;
+    }
+    return to;
+}
+
 void array_text(struct buffer *to, struct slice value)
 {
     separate(to);
     (void)buffer_append_text(to, "\"");
-    while (value.n > 0) {
-        /* PostgreSQL refuses a whole statement for one byte that is not UTF-8, or a NUL. */
-        size_t n = value.p[0] == '\0' ? 0 : utf8_length(value);
-        if (n == 0)
-            (void)buffer_append_text(to, "?");
-        else if (value.p[0] == '"' || value.p[0] == '\\')
-            (void)buffer_append_text(to, "\\");
-        if (n > 0)
-            (void)buffer_append(to, value.p, n);
-        value.p += n > 0 ? n : 1;
-        value.n -= n > 0 ? n : 1;
-    }
+    char *at = buffer_reserve(to, value.n * 2);
+    if (at != NULL)
+        to->n += (size_t)(put_escaped(at, value) - at);
     (void)buffer_append_text(to, "\"");
 }
 
