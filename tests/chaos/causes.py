@@ -61,6 +61,7 @@ class Causes:
     def __init__(self, records, takeovers, prefix):
         self.records = records
         self.prefix = prefix
+        self.known = {}  # (partition, record): see _known
         self.windows = [window for window in (self._window(*each) for each in takeovers) if window]
         self.by_owner = {}
         for window in self.windows:
@@ -94,7 +95,8 @@ class Causes:
                    or self._last_words(repeat.partition, repeat.again))
         if windows:
             return min(windows, key=lambda window: abs(window.lost_at - repeat.again.at)).cause
-        replies = self._replies(repeat.first) or self.late(repeat.again)
+        replies = (self._replies(repeat.first) or self.late(repeat.again)
+                   or self._read_again(repeat))
         return replies[-1].kind if replies else None
 
     def late(self, entry):
@@ -110,6 +112,22 @@ class Causes:
         """What a dying or frozen node had on the wire may be accepted after its successor's."""
         return [window for window in self.by_owner.get((partition, again.sender), ())
                 if window.lost_at <= again.at <= window.until]
+
+    def _read_again(self, repeat):
+        """The times when its sender stood still: it reads again, under the same grant, what it does not
+        know to be accepted, and what was accepted beyond an event that was still open."""
+        return [record for record in self.lost_replies
+                if record.repeats == "answers"
+                and record.target == repeat.first.sender == repeat.again.sender
+                and repeat.first.at <= record.began <= repeat.again.at
+                and repeat.sequence > self._known(repeat.partition, record)]
+
+    def _known(self, partition, record):
+        key = partition, record
+        if key not in self.known:
+            self.known[key] = self.prefix(partition, record.target, record.began - ANSWER_TAKES,
+                                          record.began)
+        return self.known[key]
 
     def _replies(self, entry):
         """The faults that may have kept the answer to what was accepted so from its sender."""
