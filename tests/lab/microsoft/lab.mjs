@@ -28,7 +28,10 @@ export function sleep(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-export async function until(condition, what, seconds = 20) {
+// Guards against hanging only: the machine may be busy.
+const LONGEST_SECONDS = 180;
+
+export async function until(condition, what, seconds = LONGEST_SECONDS) {
   for (const deadline = Date.now() + seconds * 1000; Date.now() < deadline; await sleep(50))
     if (await condition()) return;
   throw new Error(`still not so after ${seconds} s: ${what}`);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { ContainerClient } from "@azure/storage-blob";
-import { post, range, run, sleep, state, until } from "./lab.mjs";
+import { post, range, run, state, until } from "./lab.mjs";
 
 const container = `lab${Date.now()}`;
 const seen = new Map(); // partition -> numbers that some processor has read
@@ -53,33 +53,36 @@ async function oneTakesAll() {
   total = (await state()).partitions.length;
   await post("/generate", { rate: 200, devices: 40 });
   a = new Processor();
-  await until(() => a.owned.size === total, "one owner of everything", 30);
+  await until(() => a.owned.size === total, "one owner of everything");
   // Owning comes before attaching.
   const all = JSON.stringify(Array.from({ length: total }, () => [0]));
-  await until(async () => JSON.stringify(await epochs()) === all, "a receiver on every partition", 20);
+  await until(async () => JSON.stringify(await epochs()) === all, "a receiver on every partition");
 }
 
 async function twoShare() {
   b = new Processor();
-  await until(() => a.owned.size === total / 2 && b.owned.size === total / 2, "halves", 40);
-  await sleep(3000);
-  assert.equal(a.owned.size + b.owned.size, total);
-  assert.ok(a.errors.some((e) => e.error === "ReceiverDisconnectedError"), "a is told why");
-  assert.ok(a.reasons.includes("OwnershipLost"));
-  assert.ok((await state()).stolen >= total / 2);
+  await until(() => a.owned.size === total / 2 && b.owned.size === total / 2, "halves");
+  await until(
+    async () =>
+      a.errors.some((e) => e.error === "ReceiverDisconnectedError") &&
+      a.reasons.includes("OwnershipLost") &&
+      (await state()).stolen >= total / 2 &&
+      a.owned.size + b.owned.size === total,
+    "a is told why",
+  );
 }
 
 async function oneLeavesInGoodOrder() {
   await a.stop();
-  await until(() => b.owned.size === total, "everything handed over", 20);
+  await until(() => b.owned.size === total, "everything handed over");
 }
 
 async function oneIsKilled() {
   const c = new Processor();
-  await until(() => c.owned.size === total / 2, "halves again", 40);
+  await until(() => c.owned.size === total / 2, "halves again");
   b.child.kill("SIGKILL");
   await b.ended;
-  await until(() => c.owned.size === total, "everything taken over", 40);
+  await until(() => c.owned.size === total, "everything taken over");
   a = c;
 }
 
@@ -89,7 +92,6 @@ async function nothingWasMissed() {
   await until(
     () => partitions.every((p) => p.last < 0 || (seen.get(p.id)?.size ?? 0) === p.last + 1),
     "every event",
-    30,
   );
   for (const p of partitions)
     if (p.last >= 0)

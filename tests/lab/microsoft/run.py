@@ -57,7 +57,7 @@ def check(script, how, running, ca, blob):
                    "LAB_CONTROL": running.control, "LAB_BLOB": blob,
                    "NODE_EXTRA_CA_CERTS": str(ca)}
     done = subprocess.run(["node", script], cwd=PLACE, env=environment, stdout=subprocess.PIPE,
-                          text=True, timeout=600, check=False)
+                          text=True, timeout=1800, check=False)
     print(done.stdout, end="", flush=True)
     passed = len(re.findall("^ok ", done.stdout, re.M))
     failed = len(re.findall("^FAIL ", done.stdout, re.M))
