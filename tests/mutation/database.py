@@ -10,7 +10,8 @@ DATABASE = [
              COORDINATION + "lock_cluster.sql", "IF v_idle_ms = 0 OR v_idle_ms > v_ttl_ms THEN",
              "IF false THEN", ("two", "test_open_transactions", "thrown_out")),
     Mutation("all-wait-with-a-join", "a join that waits for an administrator waits alone",
-             COORDINATION + "join.sql", "    INSERT INTO node (name, capacity) VALUES ($1, $6) ON CONFLICT (name) DO NOTHING;\n"
+             COORDINATION + "join.sql",
+             "    INSERT INTO node (name, capacity) VALUES ($1, $6) ON CONFLICT (name) DO NOTHING;\n"
              "    PERFORM FROM node n WHERE n.name = $1 FOR NO KEY UPDATE;\n", "",
              ("two", "test_open_transactions", "waits_alone")),
     Mutation("checkpoints-wait-for-bindings", "a node's work does not wait for an administrator's bindings",
