@@ -11,7 +11,8 @@ from harness.waiting import wait_until
 from proof import undisturbed
 
 RATE = 400
-TTL = 2.0
+# A node that stands still for longer than a fifth of it sends nothing before the database answers.
+TTL = 4.0
 # However long the machine takes for a clean stop.
 NODE_ARGUMENTS = ["--ttl-ms", int(TTL * 1000), "--drain-ms", "50000"]
 

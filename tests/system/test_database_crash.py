@@ -54,7 +54,7 @@ def test_a_killed_backend_and_a_recovery_longer_than_the_ttl(make_cluster, make_
     hunter.join()
     try:
         in_doubt(cluster)
-        flow_on(cluster, 2 * TTL)
+        flow_on(cluster, 1.5 * TTL)
         wait_until(lambda: all(logged(node, "recover") for node in cluster.nodes.values()), 60,
                    "every node says what the database does")
     finally:
@@ -70,7 +70,7 @@ def test_a_killed_postmaster_that_comes_back_late(make_cluster, make_postgres):
     postgres.child.kill()
     gone(orphans)
     in_doubt(cluster)
-    flow_on(cluster, 2 * TTL)
+    flow_on(cluster, 1.5 * TTL)
     postgres.start()
     back_as_before(cluster, grants, since)
 
@@ -114,7 +114,7 @@ def test_no_connection_slot_is_left(make_cluster, make_postgres):
     cluster.query("ALTER ROLE node CONNECTION LIMIT -1")
     blocker.rollback()
     in_doubt(cluster)
-    flow_on(cluster, 2 * TTL)
+    flow_on(cluster, TTL)
     for node in cluster.nodes.values():
         wait_until(lambda each=node: logged(each, "connections are used up"), 60, "it says why")
         tries = logged(node, "the database cannot be reached")

@@ -41,7 +41,7 @@ def test_a_long_migration_costs_no_lease(make_cluster):
     steady(cluster)
     grants, before = cluster.grants(), sessions(cluster)
     with contextlib.closing(lock_every_table(cluster)) as migration:
-        flow_on(cluster, 4 * TTL)
+        flow_on(cluster, 3.3 * TTL)
         wait_until(lambda: all(node.ready() for node in cluster.nodes.values()), 60, "every node is ready")
         migration.rollback()
     same(cluster, sessions(cluster), before, "no session ended")
@@ -109,10 +109,10 @@ def test_a_storm_on_the_row_of_the_cluster(make_cluster):
     for thread in threads:
         thread.start()
     try:
-        flow_on(cluster, TTL)
+        flow_on(cluster, TTL / 2)
         cluster.query("SELECT holdfast.drain_node('node-1')", user="admin")
         wait_until(lambda: not cluster.partitions_of("node-1"), 180, "node-1 is drained")
-        flow_on(cluster, TTL)
+        flow_on(cluster, TTL / 2)
     finally:
         done = True
         for thread in threads:

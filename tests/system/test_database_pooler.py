@@ -70,7 +70,7 @@ def test_start_up_options_that_are_refused(make_cluster, make_pooler):
     silent = make_pooler(cluster.postgres, "session", ignore_startup_parameters="options")
     node = cluster.add_node("silent", wait=False, database_port=silent.port,
                             arguments=NODE_ARGUMENTS)
-    wait_until(lambda: logged(node, "ALTER ROLE node SET idle_session_timeout = 2000"), 60,
+    wait_until(lambda: logged(node, f"ALTER ROLE node SET idle_session_timeout = {int(TTL * 1000)}"), 60,
                "it says what the role needs")
     node.kill()
     assert set(sessions(cluster)) == {"node-1"}
