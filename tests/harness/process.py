@@ -154,9 +154,12 @@ def _leave(number, _frame):
 def guard():
     """Makes SIGTERM and SIGHUP an orderly exit, so that children are ended. SIGINT too: a script
     that starts us in the background has it ignored."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGHUP, _leave)
+    # Only the main thread may set handlers. On a busy machine a worker of xdist may find itself in
+    # another one, where its tests are as good; its children still end with it, by the kernel.
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGHUP, _leave)
 
 
 atexit.register(end_all)
