@@ -65,15 +65,21 @@ def test_a_frozen_node_sends_nothing_unconfirmed(make_cluster, hub):
     """A hub that has restarted meanwhile does not tell it that its partitions are stolen."""
     ttl = 4.0
     cluster = make_cluster(node_arguments=["--ttl-ms", int(ttl * 1000)])
-    # So slow that there is always something that waits to be sent.
-    cluster.thingworx.fault(kind="latency", ms=250)
     steady(cluster)
     victim = cluster.leader()
     orphans = cluster.partitions_of(victim)
     node = cluster.nodes[victim]
+    # All that it may have on the wire hangs, and the rest waits to be sent: it is not stopped in the
+    # middle of sending, which is on the wire in its own way.
+    cluster.thingworx.fault(kind="hang")
+    wait_until(lambda: node.metric("holdfast_destination_requests_in_flight")
+               >= max(1, node.metric("holdfast_destination_requests_allowed"))
+               and node.metric("holdfast_events_in_flight") > RATE // 10, 30,
+               "nothing more can be sent")
     saved = cluster.checkpoints()
     stopped_at = time.time()
     node.signal(signal.SIGSTOP)
+    cluster.thingworx.clear_faults()
     try:
         duplicates = unsaved(cluster, saved, orphans)
         wait_until(lambda: len(cluster.owners()) == cluster.hub.partitions
