@@ -105,7 +105,7 @@ static void one_that_waits_delays_no_other(void **state)
     assert_true(event_pending(w.destination->pump, EV_TIMEOUT, &due) != 0);
     evutil_timersub(&due, &now, &due);
     /* The clock of the loop is a coarse one; the other would wait for most of a minute. */
-    assert_true(due.tv_sec * 1000 + due.tv_usec / 1000 <= 2 * LINGER_MS);
+    assert_true(due.tv_sec * 1000 + due.tv_usec / 1000 <= 2L * LINGER_MS);
     unsigned posts = w.f->server.posts;
     WAIT_UNTIL(w.f, w.f->server.posts > posts);
     assert_non_null(strstr(w.f->server.path, "other"));
