@@ -382,7 +382,9 @@ static void start(struct pg_connection *pg, const char *hostaddr)
     if (options == NULL)
         return; /* cannot be: the resolver has parsed it */
     const char *own = given(options, "options");
-    char *all = xasprintf("%s %s", own ? own : "", pg->options ? pg->options : "");
+    /* What was set for the role or the database must not make a node's calls fail. */
+    char *all = xasprintf("%s -c default_transaction_isolation=read\\ committed %s", own ? own : "",
+                          pg->options ? pg->options : "");
     const char *attrs = given(options, "target_session_attrs");
     const char *user_timeout = given(options, "tcp_user_timeout");
     const char *gss = given(options, "gssencmode");

@@ -175,6 +175,19 @@ static bool is_direct(struct migration *m)
     return error_hint(m->err, "Give holdfast migrate the address of PostgreSQL itself.");
 }
 
+/* Names of devices, Things and properties come from outside, in any script. */
+static bool is_unicode(struct migration *m)
+{
+    const char *encoding = PQparameterStatus(m->connection, "server_encoding");
+    if (encoding != NULL && strcmp(encoding, "UTF8") == 0)
+        return true;
+    error_set(m->err, "the encoding of the database is not UTF8");
+    error_detail(m->err, "It is %s: it cannot hold the names of all devices and Things.",
+                 encoding != NULL ? encoding : "unknown");
+    return error_hint(m->err, "CREATE DATABASE ... TEMPLATE template0 ENCODING 'UTF8' makes one "
+                              "that can. An encoding cannot be changed.");
+}
+
 static bool become_owner(struct migration *m)
 {
     bool member = false;
@@ -513,7 +526,7 @@ bool migrate_run(const char *dsn, const char *sql_dir, const char *allow_breakin
         .log = log, .err = err, .allow_breaking = allow_breaking, .check_only = check_only};
     if (!sql_files_read(&m.files, sql_dir, err))
         return false;
-    bool ok = connect_to(&m, dsn) && is_direct(&m) && become_owner(&m) &&
+    bool ok = connect_to(&m, dsn) && is_direct(&m) && is_unicode(&m) && become_owner(&m) &&
               (check_only ? check(&m, outcome) : apply(&m, outcome));
     PQfinish(m.connection);
     sql_files_free(&m.files);

@@ -132,7 +132,13 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return n;
 }
 
-/* Before each sending. The types are curl's. */
+static bool is_shut(const struct http *http)
+{
+    return http->gate != NULL && !http->gate(http->gate_ctx);
+}
+
+/* Before each sending; one turn of curl may begin many, and the process may be stopped between two
+ * of them. The types are curl's. */
 /* NOLINTNEXTLINE(readability-non-const-parameter) */
 static int on_send(void *ctx, char *address, char *local_address, int port, int local_port)
 {
@@ -141,6 +147,8 @@ static int on_send(void *ctx, char *address, char *local_address, int port, int 
     (void)local_address;
     (void)port;
     (void)local_port;
+    if (is_shut(call->http))
+        return CURL_PREREQFUNC_ABORT;
     call->sends++;
     return CURL_PREREQFUNC_OK;
 }
@@ -268,6 +276,8 @@ static void drain(struct http *http)
 {
     bool any = false;
     int left = 0;
+    if (is_shut(http))
+        return; /* what curl was not let do is no answer; http_cancel takes all of it away */
     for (CURLMsg *m; (m = curl_multi_info_read(http->multi, &left)) != NULL;) {
         if (m->msg != CURLMSG_DONE)
             continue;
@@ -280,11 +290,6 @@ static void drain(struct http *http)
     }
     if (any && http->drained != NULL)
         http->drained(http->ctx);
-}
-
-static bool is_shut(const struct http *http)
-{
-    return http->gate != NULL && !http->gate(http->gate_ctx);
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *ctx)

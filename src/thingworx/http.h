@@ -78,8 +78,9 @@ void http_close(struct http *http);
 /* Cancels what is under way, without callbacks. Not from a callback. */
 void http_cancel(struct http *http);
 
-/* Asked before anything is read or sent: false leaves it for the next turn of the loop. For a
- * process that was stopped, and must cancel its requests before one of them goes on. */
+/* Asked before anything is read, and before each request is sent. Once it has said false nothing is
+ * sent or answered, until http_cancel has taken all requests away. For a process that was stopped,
+ * and must not go on with one of them. */
 void http_set_gate(struct http *http, bool (*open)(void *ctx), void *ctx);
 
 /* For requests from now on; everything is copied. Connections that were made otherwise are not used

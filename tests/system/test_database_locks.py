@@ -125,6 +125,18 @@ def test_a_storm_on_the_row_of_the_cluster(make_cluster):
     end(cluster)
 
 
+def test_an_isolation_level_of_the_database_is_not_that_of_nodes(make_cluster):
+    """Every change of membership refuses a transaction that is not read committed."""
+    cluster = make_cluster(nodes=2, node_arguments=NODE_ARGUMENTS)
+    steady(cluster)
+    cluster.query(f'ALTER DATABASE "{cluster.database}" SET default_transaction_isolation = serializable')
+    cluster.add_node("late")
+    cluster.wait_balanced()
+    flow_on(cluster, 1)
+    settle(cluster, duplicates=0)
+    end(cluster)
+
+
 def test_what_is_completed_is_saved_though_nothing_is_read(make_cluster):
     """The save of a delivered event fails, after the node has let go of all that it held of the
     partition: the event is not read again, so nothing but what is remembered of it can be saved."""

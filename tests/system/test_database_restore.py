@@ -77,7 +77,8 @@ def test_a_dump_is_restored(make_cluster, run_folder, nodes):
         in_doubt(cluster)
         flow_on(cluster, 1)
     # Nobody but a superuser gets in before everything is there.
-    postgres.query(f'CREATE DATABASE "{name}" CONNECTION LIMIT 0', database="postgres")
+    postgres.query(f'CREATE DATABASE "{name}" TEMPLATE template0'
+                   " ENCODING 'UTF8' CONNECTION LIMIT 0", database="postgres")
     postgres.psql_file(place.ROOT / "server/roles.sql", name)
     call(postgres, "pg_restore", "--exit-on-error", "-d", postgres.dsn("postgres", name), dump)
     postgres.query(f'ALTER DATABASE "{name}" CONNECTION LIMIT -1', database="postgres")

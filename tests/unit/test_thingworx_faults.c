@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -302,6 +303,39 @@ static void what_is_not_ready_is_avoided(void **state)
         assert_int_equal(ask(f, "a", 0).class, ANSWER_ACCEPTED);
 }
 
+/* One turn of curl begins all of them, and the process is stopped after the first. */
+static void of_many_none_is_sent_after_a_stop(void **state)
+{
+    enum { MANY = 4 };
+    struct fixture *f = *state;
+    struct thingworx_handlers handlers = fixture_handlers(f);
+    handlers.steady = steady_for_a_while;
+    f->steady_asks = UINT_MAX;
+    f->tw = thingworx_open(f->base, NULL, &f->config, handlers);
+    struct answer a[MANY] = {{0}};
+    f->server.hang = true; /* so that there is a connection for each */
+    for (int i = 0; i < MANY; i++)
+        assert_true(post(f, "a", 0, &a[i]));
+    WAIT_UNTIL(f, f->server.held_count == MANY && f->server.probes > 0);
+    for (int i = 0; i < MANY; i++)
+        evhttp_send_reply(f->server.held[i], 200, "x", NULL);
+    f->server.hang = false;
+    for (int i = 0; i < MANY; i++)
+        WAIT_UNTIL(f, a[i].count == 1);
+
+    for (int i = 0; i < MANY; i++)
+        assert_true(post(f, "a", 0, &a[i]));
+    f->steady_asks = 2; /* the turn, and its first request */
+    run_for(f, 200 * MS_US);
+    assert_int_equal(f->server.posts, MANY + 1);
+    f->steady_asks = UINT_MAX;
+    thingworx_cancel(f->tw);
+    assert_int_equal(ask(f, "b", 0).class, ANSWER_ACCEPTED);
+    assert_int_equal(f->server.posts, MANY + 2);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(a[i].count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +354,7 @@ int main(void)
         CASE(a_dead_base_url_is_left_at_once),
         CASE(what_is_not_wanted_any_more_is_not_taken_elsewhere),
         CASE(what_is_not_ready_is_avoided),
+        CASE(of_many_none_is_sent_after_a_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,6 +197,15 @@ struct thingworx_handlers fixture_handlers(struct fixture *f)
                                        .state = on_state};
 }
 
+bool steady_for_a_while(void *ctx)
+{
+    struct fixture *f = ctx;
+    if (f->steady_asks == 0)
+        return false;
+    f->steady_asks--;
+    return true;
+}
+
 void fixture_open(struct fixture *f, struct evdns_base *dns)
 {
     f->tw = thingworx_open(f->base, dns, &f->config, fixture_handlers(f));

@@ -55,7 +55,8 @@ struct fixture {
     const char *urls[2];
     char state[16];
     unsigned capacity, states;
-    bool unwanted; /* what has not been sent yet */
+    bool unwanted;        /* what has not been sent yet */
+    unsigned steady_asks; /* so often `steady_for_a_while` says yes */
 };
 
 /* Port 0 picks a free one. Starts as one that accepts everything. */
@@ -68,6 +69,8 @@ int fixture_setup(void **state);
 int fixture_teardown(void **state);
 void fixture_open(struct fixture *f, struct evdns_base *dns);
 struct thingworx_handlers fixture_handlers(struct fixture *f);
+/* A handler `steady` for those that want one. */
+bool steady_for_a_while(void *ctx);
 /* Makes the server `other` the second base URL. */
 void fixture_add_other(struct fixture *f);
 

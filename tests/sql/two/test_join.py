@@ -42,6 +42,15 @@ def test_refuses_wrong_protocol_ttl_and_connections(cluster):
     assert sqlstate(a.join) == "HF004"
 
 
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_refuses_a_transaction_that_sees_only_its_beginning(cluster, level):
+    a = cluster.node("a")
+    a.lease.rows(f"SET default_transaction_isolation = '{level}'")
+    assert sqlstate(a.join) == "HF005"
+    a.lease.rows("RESET default_transaction_isolation")
+    assert a.join().poll()
+
+
 def test_connection_of_another_role_is_refused(cluster):
     a = cluster.node("a")
     join = f"SELECT * FROM holdfast.join('a', 1, 'v', NULL, NULL, 1, {TTL_MS}, %s, %s)"

@@ -245,6 +245,17 @@ def test_who_is_no_owner_is_refused(database, tree):
     assert "pw" not in output.replace("password", "")
 
 
+def test_another_encoding_is_refused(database, tree):
+    name = database + "_latin1"
+    query("postgres", f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    try:
+        output = migrate(name, tree, status=FAILED)
+        assert "LATIN1" in output and "ENCODING 'UTF8'" in output
+        assert query(name, "SELECT to_regnamespace('holdfast')") == [(None,)]
+    finally:
+        query("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
 def test_no_server(database, tree):
     output = migrate(database, tree, status=FAILED, host="127.0.0.1", port=1, password="hunter2")
     assert "cannot connect" in output and "hunter2" not in output
