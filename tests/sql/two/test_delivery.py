@@ -1,7 +1,6 @@
 """Bindings and dead letters where two connections meet, with nodes that really joined."""
 
 import threading
-import time
 
 import psycopg2
 import pytest
@@ -35,9 +34,13 @@ class Later:
         except psycopg2.Error as error:
             self.error = error
 
-    def waits(self):
-        time.sleep(0.3)
-        return self.thread.is_alive()
+    def waits(self, cluster, pid):
+        """Whether that backend, which runs it, has come to a lock that somebody holds."""
+        observer = Connection(cluster.dsn)
+        waiting = wait_for(lambda: not self.thread.is_alive() or observer.one(
+            "SELECT cardinality(pg_blocking_pids(%s)) > 0", pid))
+        observer.close()
+        return waiting and self.thread.is_alive()
 
     def join(self):
         self.thread.join(60)
@@ -68,7 +71,7 @@ def test_a_take_over_fences_dead_letters(cluster, nodes):
     thief.rows("UPDATE holdfast.partition SET owner_session_id = %s, token = token + 1000"
                " WHERE partition_id = %s", two.id, partition_id)
     late = Later(lambda: keep(one, partition_id, token, 3))
-    assert late.waits(), "it cannot know before the take-over has committed or not"
+    assert late.waits(cluster, one.work.pid), "it cannot know before the take-over has committed or not"
     thief.raw.commit()
     assert late.join().result == 0 and late.error is None
     assert cluster.admin.rows("SELECT sequence FROM dead_letter") == [(1,)]
@@ -83,7 +86,7 @@ def test_a_take_over_waits_for_dead_letters_on_their_way(cluster, nodes):
     late = Later(lambda: cluster.admin.rows(
         "UPDATE partition SET token = token + 1000, owner_session_id = %s WHERE partition_id = %s",
         two.id, partition_id))
-    assert late.waits()
+    assert late.waits(cluster, cluster.admin.pid)
     one.work.raw.commit()
     assert late.join().error is None
 
@@ -94,7 +97,7 @@ def test_a_new_rule_reaches_what_was_being_bound_by_the_old_one(cluster, nodes):
     assert resolve(one, ["a"]) == {"a": "a"}
     late = Later(lambda: cluster.admin.rows(
         "SELECT set_fleet('f', 'd', thing_template => 'site-{device}')"))
-    assert late.waits()
+    assert late.waits(cluster, cluster.admin.pid)
     one.work.raw.commit()
     assert late.join().error is None
     assert resolve(two, ["a"]) == {"a": "site-a"}
@@ -150,7 +153,7 @@ def test_a_fleet_is_not_dropped_under_a_hub(cluster):
     setter.raw.autocommit = False
     setter.rows("SELECT holdfast.set_hub('new', 'g', 'secret-new', 'holdfast')")
     late = Later(lambda: cluster.admin.rows("SELECT drop_fleet('g')"))
-    assert late.waits()
+    assert late.waits(cluster, cluster.admin.pid)
     setter.raw.commit()
     assert late.join().error.pgcode == "55006"
     setter.close()
