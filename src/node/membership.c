@@ -504,10 +504,10 @@ void membership_tick(struct membership *m, int64_t now_us)
         poll_now(m);
     if (!m->watching && now_us >= m->watch_at_us)
         watch(m);
-    /* After a slow join it is held, but not yet trusted. */
-    if (m->leader && lease_trusted(&m->lease, now_us) && !m->tending && now_us >= m->tend_at_us) {
+    int64_t token;
+    if (!m->tending && now_us >= m->tend_at_us && membership_leads(m, now_us, &token)) {
         m->tending = true;
-        store_tend(lines_get(m->lines, LINE_WORK), m->key, m->leader_token, on_tend, m);
+        store_tend(lines_get(m->lines, LINE_WORK), m->key, token, on_tend, m);
     }
 }
 
@@ -533,6 +533,7 @@ int64_t membership_remaining_trust_us(const struct membership *m, int64_t now_us
 
 bool membership_leads(const struct membership *m, int64_t now_us, int64_t *token)
 {
+    /* After a slow join the lease is held, but not yet trusted. */
     if (!m->leader || !membership_trusted(m, now_us))
         return false;
     *token = m->leader_token;

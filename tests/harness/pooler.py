@@ -3,6 +3,8 @@
 import os
 import signal
 
+import psycopg2
+
 from harness.postgres import free_port
 from harness.process import Child
 from harness.waiting import wait_until
@@ -16,6 +18,7 @@ class Pooler:
     def __init__(self, run, postgres, mode, user="node", **settings):
         self.run = run
         self.postgres = postgres
+        self.user = user
         self.port = free_port()
         self.child = None
         folder = run.server_folder(f"pooler-{mode}-{self.port}")
@@ -42,6 +45,10 @@ class Pooler:
         self.child.require_alive()
         with open(self.run.log("pooler"), encoding="utf-8", errors="replace") as log:
             return f"listening on 127.0.0.1:{self.port}" in log.read()
+
+    def connect(self, database):
+        return psycopg2.connect(host="127.0.0.1", port=self.port, dbname=database, user=self.user,
+                                password=self.postgres.password)
 
     def stop(self):
         if self.child and self.child.alive:

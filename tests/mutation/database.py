@@ -60,7 +60,7 @@ DATABASE = [
     Mutation("an-unanswered-hand-over-is-final", "a hand-over that was not answered begins anew",
              "src/node/grants.c", "        if (grant->state == OWNERSHIP_IN_DOUBT && fresh)\n",
              "        if (false)\n",
-             ("system", "test_database_locks", "deadlocks")),
+             ("system", "test_database_locks", "begins_anew")),
     Mutation("a-ping-reads-a-table", "no lock on a table costs a lease",
              "src/store/coordination.c", '"SELECT pg_backend_pid()", 0, NULL, answer_number',
              '"SELECT pg_backend_pid() FROM (SELECT count(*) FROM holdfast.settings) AS s", 0, NULL, answer_number',

@@ -7,10 +7,16 @@ SIM = ("sim", "holdfast-sim", "40")
 # Rules whose breach needs luck: a fault between a look and its effect, a message that comes late. What
 # the model of the database must not forget is broken by its own switches: holdfast-sim --break RULE.
 SIMULATED = [
-    Mutation("model-and-functions-differ", "the simulator's model does what the functions do",
+    Mutation("called-off-beyond-the-grave", "a partition whose owner has died waits for no move of it",
              COORDINATION + "end_sessions.sql",
              "           move_deadline = NULL, move_reason = NULL, move_again_at = NULL,\n",
              "           move_deadline = NULL, move_reason = NULL,\n",
+             ("two", "test_moves", "forgotten_with_its_owner")),
+    Mutation("model-and-functions-differ", "the simulator's model does what the functions do",
+             COORDINATION + "end_sessions.sql",
+             "           reserved_node = CASE WHEN reserve THEN o.node END,\n"
+             "           reserved_session_id = CASE WHEN reserve THEN o.session_id END\n",
+             "           reserved_node = NULL, reserved_session_id = NULL\n",
              ("two", "test_conformance", "does_what")),
     Mutation("kept-without-a-hub", "what is kept for a node and not given to it loses its token",
              COORDINATION + "join.sql",
@@ -20,8 +26,8 @@ SIMULATED = [
     Mutation("sim-no-trust-margin", "a node stops trusting its lease a margin before it ends",
              "src/core/lease.c", ".margin_us = ttl_us / MARGIN_DIVISOR", ".margin_us = 0", SIM),
     Mutation("sim-leading-without-trust", "a leader acts only while it trusts its lease",
-             "src/node/membership.c", "    if (lease_doubtful(&m->lease, now_us)) {",
-             "    if (lease_doubtful(&m->lease, now_us) && !m->leader) {", SIM),
+             "src/node/membership.c", "    if (!m->leader || !membership_trusted(m, now_us))",
+             "    if (!m->leader || now_us < 0)", ("sim", "holdfast-sim", "400")),
     Mutation("sim-attach-after-stolen", "who was thrown out asks before it attaches again",
              "src/core/ownership.c",
              "    {OWNERSHIP_READING, OWNERSHIP_STOLEN, OWNERSHIP_IN_DOUBT, DOUBT,",

@@ -34,10 +34,10 @@ def emitted(cluster):
     return cluster.hub.state()["emitted"]
 
 
-def wait_accepted(cluster, more):
-    """Until ThingWorx has taken so many values more."""
-    had = accepted(cluster)
-    wait_until(lambda: accepted(cluster) > had + more, 60, "delivery goes on without the database")
+def wait_accepted(cluster, events):
+    """Until ThingWorx has taken the values of so many events more."""
+    enough = accepted(cluster) + events * cluster.properties
+    wait_until(lambda: accepted(cluster) > enough, 120, "delivery goes on without the database")
 
 
 def wait_events(cluster, seconds):

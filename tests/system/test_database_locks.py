@@ -51,19 +51,20 @@ def test_a_long_migration_costs_no_lease(make_cluster):
 
 
 @contextlib.contextmanager
-def flaky(cluster):
-    """Two of five calls of the nodes fail, by a deadlock or a time-out."""
+def flaky(cluster, names=FLAKY, which="random() < 0.4"):
+    """Calls of the nodes fail, two of five or those with the numbers that `which` says of `last`, by a
+    deadlock or a time-out."""
     cluster.query("CREATE SEQUENCE holdfast.flaky")
     cluster.query("GRANT ALL ON SEQUENCE holdfast.flaky TO holdfast_owner")
     texts = []
-    for name in FLAKY:
+    for name in names:
         (row,) = cluster.query(
             "SELECT pg_get_functiondef(p.oid) AS text FROM pg_proc p"
             " WHERE p.proname = %s AND p.pronamespace = 'holdfast'::regnamespace", (name,))
         assert row.text.count("\nBEGIN\n") == 1, name
         texts.append(row.text)
         cluster.query(row.text.replace("\nBEGIN\n", "\nBEGIN\n"
-                      "    IF nextval('holdfast.flaky') > 0 AND random() < 0.4 THEN\n"
+                      f"    IF (SELECT {which} FROM nextval('holdfast.flaky') AS last) THEN\n"
                       "        RAISE EXCEPTION USING MESSAGE = 'flaky', ERRCODE ="
                       " CASE WHEN random() < 0.5 THEN '40P01' ELSE '57014' END,"
                       " DETAIL = 'made by a test', HINT = 'none';\n    END IF;\n"))
@@ -89,6 +90,21 @@ def test_deadlocks_and_time_outs_in_every_call(make_cluster):
         settle(cluster, duplicates=0, timeout=180)
     print(f"{calls} calls, of which two of five failed")
     assert calls > 50
+    end(cluster)
+
+
+def test_a_hand_over_that_failed_begins_anew(make_cluster):
+    """No deadline helps it out: the move is not called off, it is finished."""
+    cluster = make_cluster(nodes=2, node_arguments=NODE_ARGUMENTS)
+    steady(cluster)
+    cluster.query("SELECT holdfast.set_setting('move_deadline_ms', '600000')", user="admin")
+    moving = len(cluster.partitions_of("node-1"))
+    with flaky(cluster, ("release",), f"last <= {moving}"):
+        cluster.query("SELECT holdfast.drain_node('node-1')", user="admin")
+        wait_until(lambda: not cluster.partitions_of("node-1"), 120, "node-1 is drained")
+        calls = cluster.query("SELECT last_value FROM holdfast.flaky")[0].last_value
+    assert calls > moving
+    settle(cluster, duplicates=0)
     end(cluster)
 
 

@@ -1,5 +1,7 @@
 """A lease is a session of the database: a pooler must leave it alone."""
 
+import contextlib
+
 import pytest
 
 from harness.pooler import Pooler
@@ -33,6 +35,16 @@ def stranded(cluster):
     """Locks of sessions that have ended, or of none."""
     return cluster.query("SELECT * FROM holdfast.diagnose() WHERE subject LIKE 'lock %%'"
                          " OR subject LIKE 'session %%'", ())
+
+
+def fill(pooler, database, backends):
+    """The pooler has so many backends from now on."""
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(contextlib.closing(pooler.connect(database))) for _ in range(backends)]
+        for client in clients:
+            client.cursor().execute("SELECT 1")  # in a transaction that goes on
+        for client in clients:
+            client.commit()
 
 
 def test_session_mode_works(make_cluster, make_pooler):
@@ -77,15 +89,16 @@ def test_start_up_options_that_are_refused(make_cluster, make_pooler):
     end(cluster)
 
 
-@pytest.mark.parametrize("order", ["last", "round robin"])
-def test_transaction_mode_is_refused(make_cluster, make_pooler, order):
+# In turn and of forty, each answer comes from another backend, even when two nodes ask.
+@pytest.mark.parametrize("order, backends", [("last", 3), ("last", 6), ("round robin", 6), ("round robin", 40)])
+def test_transaction_mode_is_refused(make_cluster, make_pooler, order, backends):
     """Stale leaders behind a transaction pooler: no session may ever begin there, and no lock may be
     left in the pool, however the pooler hands out its backends."""
     cluster = make_cluster(nodes=1)
     role_time_out(cluster, int(TTL * 1000))
     pooler = make_pooler(cluster.postgres, "transaction", ignore_startup_parameters="options",
-                         default_pool_size=6, min_pool_size=3,
-                         server_round_robin=int(order == "round robin"))
+                         default_pool_size=backends, server_round_robin=int(order == "round robin"))
+    fill(pooler, cluster.database, backends)
     nodes = [cluster.add_node(name, wait=False, database_port=pooler.port,
                               arguments=NODE_ARGUMENTS) for name in ("one", "two")]
     for node in nodes:

@@ -4,6 +4,8 @@ import json
 import signal
 import time
 
+import pytest
+
 from harness.waiting import wait_until
 from proof import end, settle
 
@@ -25,14 +27,17 @@ def test_503_for_a_while(make_cluster):
     end(cluster)
 
 
-def test_404_to_everything_dead_letters_nothing(make_cluster):
-    """A platform that starts answers 404 to every request, for a minute and more."""
+@pytest.mark.parametrize("fault, seconds", [
+    ({"kind": "starting"}, 60), ({"kind": "status", "status": 404}, 20), ({"kind": "status", "status": 500}, 20)],
+    ids=["starting", "404", "500"])
+def test_404_to_everything_dead_letters_nothing(make_cluster, fault, seconds):
+    """A platform that starts answers 404 with a page to every request, for a minute and more; one that
+    has lost its Things, or fails at each, says that it is ready."""
     cluster = make_cluster(nodes=2, devices=50)
     cluster.hub.generate(devices=50, rate=100)
     wait_until(cluster.checkpoints, 60, "events are delivered")
-    seconds = 60
     began = time.monotonic()
-    cluster.thingworx.fault(kind="starting", seconds=seconds)
+    cluster.thingworx.fault(seconds=seconds, **fault)
     while time.monotonic() - began < seconds - 1:
         assert cluster.dead_letters() == []
         time.sleep(2)

@@ -246,8 +246,13 @@ def test_an_old_endpoint_that_refuses_our_tokens_is_left_at_once(hub, drive):
     hub.ask("/rename", {"hub": "telemetry-2", "lag": 1})  # nobody reads: nobody is told
     source.say("refresh")
     assert "401" in source.expect("down")
+
+    def losses():
+        return [line for line in source.log if "source down" in line]
+    wait_until(losses, LONG, "it says how long it waits")
     assert source.expect("metadata").split()[1] == "localhost/telemetry-2"
     source.up()
+    assert all("level=warning" in line for line in losses()), losses()
 
 
 def test_metadata_are_not_taken_from_an_endpoint_that_has_moved(hub, drive):

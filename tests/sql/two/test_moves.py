@@ -1,5 +1,7 @@
 """Planned moves: balance, few of them, release, keep, decline, drain, wishes, overdue ones."""
 
+import pytest
+
 from members import wait_for
 
 
@@ -112,6 +114,22 @@ def test_release_of_a_stale_token_or_a_called_off_move(cluster):
     a.tend()
     assert a.assignment()[partition] == (token, "owned"), "not asked again at once"
     assert cluster.counts() == {"a": 2}
+
+
+@pytest.mark.parametrize("pinned", ["b", "c"])
+def test_a_move_that_was_called_off_is_forgotten_with_its_owner(cluster, pinned):
+    """A partition whose owner has died goes where it belongs, not when its move would be tried again."""
+    a, b, c = (cluster.join(name, ttl_ms=60000) for name in "abc")
+    cluster.report(a, partitions=3)
+    (partition, (token, _)), = a.assignment().items()
+    cluster.admin.rows("SELECT move_partition(hub, partition, %s, true) FROM partition WHERE partition_id = %s",
+                       pinned, partition)
+    a.tend()
+    assert a.assignment()[partition][1] == "releasing"
+    assert a.value("keep", partition, token, "a request hangs") is True
+    a.kill()
+    assert wait_for(lambda: b.call("sweep") or c.call("sweep") or cluster.owners()[partition] != "a")
+    assert cluster.owners()[partition] == pinned
 
 
 def test_overdue_move_is_called_off(cluster):
