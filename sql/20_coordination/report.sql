@@ -1,7 +1,7 @@
 -- report(session_key, stats, partition_ids, last_sequences, last_enqueued_ms)
 -- Purpose: what a node says about itself, and how far its hubs have written their partitions (for
---          lag, and since when there is one); once a second, in clusters of more than fifty nodes a
---          fiftieth of a second for each node, five at most; asynchronous commit.
+--          lag, and since when there is one); once a second, in clusters of more than a hundred nodes a
+--          hundredth of a second for each node; asynchronous commit.
 -- Parameters: stats: a flat JSON object; arrays of equal length: partitions that the caller owns (others
 --             are passed over), sequence number and enqueued time of their newest events.
 -- Returns: nothing.   Errors: HF002 the session has ended; 22023 arrays of different length.

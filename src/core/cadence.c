@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-enum { LEAST_MS = 1000, FOR_EACH_MS = 20, MOST_MS = 5000 };
+enum { LEAST_MS = 1000, FOR_EACH_MS = 10, MOST_MS = 5000 };
 
 int64_t cadence_us(int64_t live_sessions)
 {
