@@ -277,7 +277,7 @@ DELIVERY = [
              "        return false;\n    if (!e->ready || e->generation != r->generation)\n"
              "        return false;\n    if (status != 404)\n        return true;",
              "    if (e != NULL)\n        return true;",
-             ("system", "test_destination", "404_to_everything")),
+             ("unit", "test_thingworx_faults")),
     Mutation("moved-after-a-loss", "what reached nobody goes nowhere else once its partition is lost",
              "src/thingworx/client.c",
              "        (tw->handlers.wanted != NULL && !tw->handlers.wanted(tw->handlers.ctx, r->ctx)))",
