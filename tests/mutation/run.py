@@ -9,6 +9,7 @@ text is no longer where it was, or if it does not build.
 """
 
 import argparse
+import fcntl
 import os
 import pathlib
 import re
@@ -221,6 +222,17 @@ def select(names):
     return [mutation for mutation in MUTATIONS if not names or mutation.name in names]
 
 
+def hold_tree():
+    """The copy is this run's alone, until the file that comes back is closed."""
+    TREE.parent.mkdir(parents=True, exist_ok=True)
+    lock = open(TREE.parent / "lock", "w", encoding="ascii")  # pylint: disable=consider-using-with
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("mutate: another run is at work in this tree; wait for its end, or use another clone")
+    return lock
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev mutate", description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="name the mutations and end")
@@ -243,6 +255,7 @@ def main():
             print(f"{mutation.name}: its text is not once in {mutation.file}")
         sys.exit(1 if stale else 0)
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    held = hold_tree()
     copy_tree(options.commit)
     complaint = build(sorted({target for mutation in chosen
                               for target in command_of(mutation.test)[0]}))
@@ -259,6 +272,7 @@ def main():
         print(f"{verdict:10} {mutation.name:34} {label(mutation.test)}  "
               f"[{time.monotonic() - start:.0f} s]\n           {words}", flush=True)
     shutil.rmtree(TREE / "run", ignore_errors=True)
+    held.close()
     red = results.count("red")
     print(f"\n{red} of {len(results)} mutations were noticed, "
           f"{time.monotonic() - began:.0f} s", flush=True)
